@@ -1,0 +1,401 @@
+"""One connection of a feed: does what the session asks for, on a real socket, and tells it what happened.
+
+All decisions (retry or not, when, what a close code means) are the session's. Here is the door to the websockets
+library: one ``connect()`` an attempt, frames kept as they came (text or binary, and when), batches handed on.
+Everything here runs on the I/O loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import ssl as ssl_module
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+from websockets import frames as ws_frames
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as ws_connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
+
+from . import session as fsm
+from .clock import Cancellable, Clock, Lockstep
+from .errors import ConnectFailed
+from .protocols import Frame
+from .protocols.base import WireProtocol
+
+BATCH_FRAMES = 1_000
+BATCH_S = 0.05
+"""Frames are decoded in batches: at once after a quiet time, then at least this far apart unless a batch is full."""
+
+READ_QUEUE = 256
+"""Messages that the library may hold before it stops reading from the socket."""
+
+CLOSE_TIMEOUT_S = 2.0
+
+LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
+
+_quiet = logging.getLogger("aurigraph_nb.websockets")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False  # the library's log lines hold URLs and headers, and those may hold tokens
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to connect. ``repr`` shows no headers: they may hold secrets."""
+
+    headers: Mapping[str, str] = {}
+    token: str | Callable[[], str] | None = None
+    ssl: ssl_module.SSLContext | None = None
+    compression: str | None = "deflate"
+    open_timeout_s: float = 10.0
+    max_size: int | None = 2**20
+    heartbeat_interval_s: float = 30.0
+    heartbeat_timeout_s: float = 5.0
+
+    def __repr__(self) -> str:
+        return f"Options(compression={self.compression!r}, max_size={self.max_size!r})"
+
+
+class Sink(Protocol):
+    """Who gets what a link brings. Called on the I/O loop."""
+
+    def on_frames(self, link: Link, frames: list[Frame]) -> None: ...
+
+    def on_request(self, link: Link, request: fsm.GapOpened | fsm.GapClosed) -> None: ...
+
+    def on_change(self, link: Link) -> None: ...
+
+
+class _Arrival(ClientConnection):
+    """A connection that notes for each message whether it is text, and when it arrived."""
+
+    now_ns: Callable[[], int]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.arrivals: deque[tuple[bool, int]] = deque()
+
+    def process_event(self, event: Any) -> None:
+        if type(event) is ws_frames.Frame and event.opcode is not ws_frames.Opcode.CONT:
+            if event.opcode is ws_frames.Opcode.TEXT:
+                self.arrivals.append((True, self.now_ns()))
+            elif event.opcode is ws_frames.Opcode.BINARY:
+                self.arrivals.append((False, self.now_ns()))
+        super().process_event(event)
+
+
+class _Attempt(ws_connect):
+    """One attempt: redirects are the session's business."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+class Link:
+    """The connection of one endpoint of a feed, over all its reconnects."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        url: str,
+        topics: tuple[str, ...],
+        *,
+        protocol: WireProtocol,
+        policy: fsm.Policy,
+        options: Options,
+        clock: Clock,
+        rng: random.Random,
+        sink: Sink,
+        name: str,
+    ) -> None:
+        self.endpoint, self.url, self.topics = endpoint, url, topics
+        self.session = fsm.Session(policy, rng)
+        self.ended = False
+        """The server ended the conversation for good and in good order."""
+        self.bytes = 0
+        self._protocol, self._options, self._clock, self._sink, self._name = protocol, options, clock, sink, name
+        self._ws: _Arrival | None = None
+        self._dialled = 0
+        self._last_ns: int | None = None
+        self._work: set[asyncio.Task[None]] = set()
+        self._dial_task: asyncio.Task[None] | None = None
+        self._timer: Cancellable | None = None
+        self._pulse: list[Cancellable] = []
+        self._pending: list[Frame] = []
+        self._flush_timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._last_flush = float("-inf")
+        self._awaiting_data = False
+        self._lockstep: Lockstep | None = None
+
+    # What the feed says
+
+    def handle(self, event: fsm.Event) -> None:
+        """Give ``event`` to the session and do what it asks for."""
+        for request in self.session.handle(event, self._clock.now_ns()):
+            self._perform(request)
+        self._sink.on_change(self)
+
+    async def close(self) -> None:
+        """Close the session, and wait until nothing of this link is left."""
+        self.handle(fsm.Close())
+        work = list(self._work)
+        if work:
+            _, late = await asyncio.wait(work, timeout=CLOSE_TIMEOUT_S * 2)
+            for task in late:
+                task.cancel()
+
+    async def send(self, message: str) -> bool:
+        """Send a text message; False if there is no open connection."""
+        if self._ws is None or self.session.state is not fsm.State.CONNECTED:
+            return False
+        try:
+            await self._ws.send(message)
+        except ConnectionClosed:
+            return False
+        return True
+
+    @property
+    def latency_s(self) -> float | None:
+        """Round trip of the last keepalive ping, None before the first."""
+        return (self._ws.latency or None) if self._ws is not None else None
+
+    # What the session asks for
+
+    def _perform(self, request: fsm.Request) -> None:
+        match request:
+            case fsm.Dial():
+                self.ended = False
+                self._clock_held(self._dial(request.url or self.url, request.dial))
+            case fsm.Hangup():
+                self._hang_up(request.code, request.reason)
+            case fsm.StartTimer():
+                self._stop_timer()
+                self._timer = self._clock.call_later(request.delay_s, partial(self.handle, fsm.TimerFired(request.timer)))
+            case fsm.StopTimer():
+                self._stop_timer()
+            case fsm.GapOpened() | fsm.GapClosed():
+                self._sink.on_request(self, request)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _hang_up(self, code: int, reason: str) -> None:
+        if self._dial_task is not None:
+            self._dial_task.cancel()
+        ws, self._ws = self._ws, None
+        if ws is not None:
+            self._flush()
+            self._own(self._close_socket(ws, code, reason))
+
+    async def _close_socket(self, ws: _Arrival, code: int, reason: str) -> None:
+        with contextlib.suppress(ConnectionClosed, OSError):
+            await ws.close(code, reason)
+
+    def _own(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
+
+    def _clock_held(self, work: Any) -> None:
+        """Run ``work`` as a task that a virtual clock waits for from this moment on."""
+        awake = self._clock.awake()
+        awake.__enter__()
+        self._dial_task = self._own(work)
+        self._dial_task.add_done_callback(lambda _: awake.__exit__(None, None, None))
+
+    # Dialling
+
+    async def _dial(self, url: str, dial: int) -> None:
+        me = asyncio.current_task()
+        try:
+            ws = await self._attempt(url)
+        except asyncio.CancelledError:
+            return
+        except Exception as exc:  # noqa: BLE001 - whatever went wrong, the session decides what it means
+            if self._dial_task is me:
+                self._dial_task = None
+                self.handle(outcome(exc, dial, self._clock.now_ns()))
+            return
+        if self._dial_task is not me:  # hung up on while the answer was on its way
+            await self._close_socket(ws, 1000, "")
+            return
+        self._dial_task = None
+        self._ws, self._dialled, self._awaiting_data = ws, dial, True
+        self.handle(fsm.Opened(dial=dial))
+        if self._ws is ws:
+            self._start_pulse()
+            self._own(self._receive(ws))
+
+    async def _attempt(self, url: str) -> _Arrival:
+        options = self._options
+        headers = dict(options.headers)
+        if options.token is not None:
+            headers["Authorization"] = f"Bearer {await token_of(options.token)}"
+        name = f"{self._name}/{self.endpoint}/{self.session.conn_epoch + 1}"
+        self._lockstep = self._clock.channel(name)
+        if self._lockstep is not None:
+            headers[LOCKSTEP_HEADER] = name
+        secure: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None and url.startswith("wss:") else {}
+        ws = await _Attempt(
+            url,
+            create_connection=_Arrival,
+            additional_headers=headers,
+            compression=options.compression,
+            open_timeout=options.open_timeout_s,
+            ping_interval=options.heartbeat_interval_s,
+            ping_timeout=options.heartbeat_timeout_s,
+            close_timeout=CLOSE_TIMEOUT_S,
+            max_size=options.max_size,
+            max_queue=READ_QUEUE,
+            logger=_quiet,
+            **secure,
+        )
+        assert isinstance(ws, _Arrival)
+        ws.now_ns = self._clock.now_ns
+        return ws
+
+    # Receiving
+
+    async def _receive(self, ws: _Arrival) -> None:
+        lockstep, epoch, endpoint = self._lockstep, self.session.conn_epoch, self.endpoint
+        try:
+            while True:
+                data = await ws.recv(decode=False)
+                text, recv_ns = ws.arrivals.popleft()
+                self.bytes += len(data)
+                self._last_ns = recv_ns
+                self._pending.append(Frame(data, text, recv_ns, epoch, endpoint))
+                if lockstep is not None:
+                    self._flush()
+                    lockstep.received()
+                elif len(self._pending) >= BATCH_FRAMES:
+                    self._flush()
+                    await asyncio.sleep(0)  # a burst must not keep the other connections waiting
+                elif self._flush_timer is None:
+                    self._schedule_flush()
+        except ConnectionClosed as exc:
+            self._lost(ws, exc, lockstep)
+
+    def _lost(self, ws: _Arrival, exc: ConnectionClosed, lockstep: Lockstep | None) -> None:
+        with self._clock.awake():
+            if lockstep is not None:
+                lockstep.broken()
+            if self._ws is not ws:
+                return  # we hung up ourselves; the session knows
+            self._flush()
+            self._ws = None
+            self._stop_pulse()
+            self.handle(lost_event(exc, self._dialled, self._last_ns))
+            if self.session.state is fsm.State.DISCONNECTED:
+                self.ended = True
+                self._sink.on_change(self)
+
+    def _schedule_flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        wait = self._last_flush + BATCH_S - loop.time()
+        self._flush_timer = loop.call_soon(self._flush) if wait <= 0 else loop.call_later(wait, self._flush)
+
+    def _flush(self) -> None:
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
+        self._last_flush = asyncio.get_running_loop().time()
+        if self._pending:
+            frames, self._pending = self._pending, []
+            self._sink.on_frames(self, frames)
+
+    def data_came(self) -> None:
+        """A frame of a data topic came (the sink says so, it can tell)."""
+        if self._awaiting_data:
+            self._awaiting_data = False
+            self.handle(fsm.FirstData(dial=self._dialled))
+
+    # Heartbeat and health
+
+    def _start_pulse(self) -> None:
+        self._stop_pulse()
+        policy = self.session.policy
+        self._pulse = [self._clock.call_later(policy.health_s, partial(self.handle, fsm.Healthy(dial=self._dialled)))]
+        self._pulse.append(self._clock.call_later(self._options.heartbeat_interval_s, self._beat))
+
+    def _stop_pulse(self) -> None:
+        for handle in self._pulse:
+            handle.cancel()
+        self._pulse = []
+
+    def _beat(self) -> None:
+        message = self._protocol.heartbeat(self._clock.now_ns())
+        if self._ws is None or message is None:
+            return
+        self._own(self._say(message))
+        self._pulse[-1] = self._clock.call_later(self._options.heartbeat_interval_s, self._beat)
+
+    async def _say(self, message: str) -> None:
+        await self.send(message)
+
+
+async def token_of(token: str | Callable[[], str]) -> str:
+    """The token itself; a callable is asked on another thread, since it may well go and fetch one.
+
+    :raises ConnectFailed: if the callable fails
+    """
+    if isinstance(token, str):
+        return token
+    try:
+        value = await asyncio.to_thread(token)
+    except Exception as exc:
+        # The message of a token provider may hold the token: its type is all that is told.
+        raise ConnectFailed(
+            f"the token callable raised {type(exc).__name__}; it should return the token as text"
+        ) from None
+    if not isinstance(value, str):
+        raise ConnectFailed(f"the token callable returned {type(value).__name__}; expected the token as text")
+    return value
+
+
+def lost_event(exc: ConnectionClosed, dial: int, last_ns: int | None) -> fsm.Lost:
+    """What the end of a connection means: the peer's close code, or ours where we ended it for a fault."""
+    ours = exc.sent is not None and exc.sent.code != 1000 and (exc.rcvd is None or exc.rcvd_then_sent is False)
+    frame = exc.sent if ours else exc.rcvd
+    if frame is None:
+        return fsm.Lost(1006, "", dial=dial, last_ns=last_ns)
+    return fsm.Lost(int(frame.code), frame.reason, dial=dial, ours=ours, last_ns=last_ns)
+
+
+def outcome(exc: Exception, dial: int, now_ns: int) -> fsm.Event:
+    """What a failed attempt means, as an event for the session."""
+    if isinstance(exc, InvalidStatus):
+        headers = exc.response.headers
+        wait_s = fsm.parse_retry_after(headers.get("Retry-After"), now_ns)
+        return fsm.Refused(exc.response.status_code, wait_s, headers.get("Location"), dial=dial)
+    kind, detail = _failure(exc)
+    return fsm.Failed(kind, detail, dial=dial)
+
+
+def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
+    match exc:
+        case InvalidURI():
+            return "url", "not a WebSocket URL"
+        case ssl_module.SSLError():
+            return "tls", getattr(exc, "verify_message", "") or str(exc.reason or exc)
+        case socket.gaierror():
+            return "dns", exc.strerror or "unknown host"
+        case TimeoutError():
+            return "timeout", "no answer to the opening handshake"
+        case InvalidMessage() | EOFError():
+            # A server that restarts cuts handshakes short, so this is no word about what it speaks.
+            return "tcp", "the server closed the connection during the opening handshake"
+        case ConnectFailed() | InvalidHandshake():
+            return "protocol", str(exc)
+        case OSError():
+            return "tcp", exc.strerror or str(exc) or type(exc).__name__
+    return "protocol", f"{type(exc).__name__} in the opening handshake"

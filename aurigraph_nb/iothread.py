@@ -1,0 +1,79 @@
+"""The I/O thread: one daemon thread with its own event loop, shared by all connections of the process.
+
+A cell that blocks the kernel's main thread therefore stops no feed. Everything that touches a socket runs here; the
+rest of the package hands work over with :meth:`IoThread.run` (and waits) or :meth:`IoThread.submit` (and does not).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from .errors import WrongThread
+
+T = TypeVar("T")
+
+NAME = "aurigraph-nb-io"
+
+
+class IoThread:
+    """An event loop in a daemon thread."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._main, name=NAME, daemon=True)
+        self._thread.start()
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller is on this thread."""
+        return threading.current_thread() is self._thread
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Start ``work`` on the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run ``work`` on the loop and wait for its result.
+
+        :param timeout: seconds, None for ever; what has not ended by then is cancelled
+        :raises WrongThread: if called on the I/O thread, which would wait for itself
+        :raises TimeoutError: after ``timeout``
+        """
+        if self.here:
+            work.close()
+            raise WrongThread(
+                "a waiting call was made on the I/O thread, which would wait for itself for ever; "
+                "call it from a cell, a script or a callback of on_record (they run on other threads)"
+            )
+        future = self.submit(work)
+        try:
+            return future.result(timeout)
+        except BaseException:
+            future.cancel()
+            raise
+
+    def call(self, fn: Callable[[], object]) -> None:
+        """Run ``fn`` on the loop soon."""
+        self.loop.call_soon_threadsafe(fn)
+
+
+_lock = threading.Lock()
+_current: tuple[int, IoThread] | None = None
+
+
+def get() -> IoThread:
+    """The process's I/O thread, started at the first call (and anew in a forked child)."""
+    global _current
+    with _lock:
+        if _current is None or _current[0] != os.getpid():
+            _current = (os.getpid(), IoThread())
+        return _current[1]

@@ -1,0 +1,165 @@
+"""The rules of the traffic to a widget's front end. Pure: times are arguments, and nothing is sent here.
+
+The Jupyter server drops messages above 1,000 a second and keeps without bound what a closed tab does not fetch. So:
+
+- at most one message a frame (default 4 Hz, 10 at most); the first change after a quiet time goes at once;
+- messages are numbered; a page that sees a hole, or is new, asks, and one snapshot answers;
+- at most :data:`CREDIT` deltas are on their way unacknowledged; what changes meanwhile is merged, latest wins;
+- no acknowledgement (closed page, cell that blocks): at most one snapshot a second for a minute, then nothing until a
+  page asks or acknowledges;
+- a page that shows none of its views says so ("rest") and gets nothing until it asks.
+
+A *page* is one browser page's copy of the widget, by an id that it makes up.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+
+import msgspec
+
+from aurigraph_nb.errors import BadOption, BadOptionType
+
+CREDIT = 2
+"""Deltas that may be unacknowledged."""
+SNAPSHOT_EVERY_S = 1.0
+"""Least time between snapshots while nobody acknowledges, in seconds."""
+PATIENCE_S = 60.0
+"""How long such snapshots go on, in seconds."""
+MAX_RATE_HZ = 10.0
+DEFAULT_RATE_HZ = 4.0
+MAX_PAGES = 16
+"""Pages that are told apart; one more takes the place of an old one."""
+
+
+class Turn(enum.Enum):
+    """What may be sent now."""
+
+    NOTHING = "nothing"
+    DELTA = "delta"
+    SNAPSHOT = "snapshot"
+
+
+class FlowCounters(msgspec.Struct, frozen=True):
+    """What went to the front end so far."""
+
+    sent: int = 0
+    """Messages."""
+    snapshots: int = 0
+    """Messages that carried everything."""
+    merged: int = 0
+    """Changes that were not sent on their own, because a later one took their place in the same message."""
+    dropped: int = 0
+    """Changes that left the bounded store before they could be sent."""
+    unacknowledged: int = 0
+    """Messages that the front end has not acknowledged yet."""
+    bytes: int = 0
+    """Content and buffers of all messages, without Jupyter's own headers."""
+
+
+def checked_rate(rate_hz: float) -> float:
+    """``rate_hz`` if it is a frame rate that a widget accepts.
+
+    Raises:
+        BadOptionType: not a number.
+        BadOption: not above 0, or above 10.
+    """
+    if isinstance(rate_hz, bool) or not isinstance(rate_hz, (int, float)):
+        raise BadOptionType(f"rate_hz={rate_hz!r}: expected a number of frames a second, above 0 and at most 10")
+    if not 0 < rate_hz <= MAX_RATE_HZ:
+        raise BadOption(f"rate_hz={rate_hz!r}: expected frames a second, above 0 and at most {MAX_RATE_HZ:g}")
+    return float(rate_hz)
+
+
+class Flow:
+    """Says when a widget may send what; told of every message both ways. Not locked: its owner does that."""
+
+    def __init__(self, rate_hz: float = DEFAULT_RATE_HZ) -> None:
+        self._period_s = 1 / checked_rate(rate_hz)
+        self._pages: dict[str, None] = {}  # those that want data, in the order of their last word
+        self._asked = False
+        self._number = 0
+        self._acknowledged = 0
+        self._last_sent = -math.inf
+        self._stalled_at: float | None = None
+        self._snapshots = self._merged = self._dropped = self._bytes = 0
+
+    @property
+    def next_number(self) -> int:
+        """Number that the next message has to carry; the first is 1."""
+        return self._number + 1
+
+    @property
+    def counters(self) -> FlowCounters:
+        """All counters at this moment."""
+        return FlowCounters(
+            self._number, self._snapshots, self._merged, self._dropped, self._unacknowledged, self._bytes
+        )
+
+    # ---- what the front end says
+
+    def ask(self, page: str) -> None:
+        """A page is new, shows the widget again, or missed a message."""
+        self._asked = True
+        self._hear(page)
+
+    def rest(self, page: str) -> None:
+        """A page shows none of its views any more."""
+        self._pages.pop(page, None)
+        if not self._pages:
+            self._asked = False
+
+    def acknowledge(self, page: str, number: int, now: float) -> None:
+        """A page has drawn everything up to message ``number``. Repeated and impossible numbers change nothing."""
+        if not self._acknowledged < number <= self._number:
+            return
+        self._acknowledged = number
+        self._stalled_at = now if self._unacknowledged >= CREDIT else None
+        self._hear(page)
+
+    def _hear(self, page: str) -> None:
+        self._pages.pop(page, None)
+        self._pages[page] = None
+        while len(self._pages) > MAX_PAGES:
+            del self._pages[next(iter(self._pages))]
+
+    # ---- what may be sent
+
+    def allowed_at(self) -> float | None:
+        """The earliest time at which something may be sent; None: not before a page says something."""
+        if not self._pages:
+            return None
+        stalled = self._stalled_at is not None and not self._asked
+        return self._last_sent + (max(SNAPSHOT_EVERY_S, self._period_s) if stalled else self._period_s)
+
+    def turn(self, now: float, changed: bool) -> Turn:
+        """What to send at ``now``, if ``changed`` says whether there is anything new."""
+        allowed_at = self.allowed_at()
+        if allowed_at is None or now < allowed_at:
+            return Turn.NOTHING
+        if self._asked:
+            return Turn.SNAPSHOT
+        if self._stalled_at is None:
+            return Turn.DELTA if changed else Turn.NOTHING
+        if now - self._stalled_at >= PATIENCE_S:
+            self._pages.clear()
+            return Turn.NOTHING
+        return Turn.SNAPSHOT if changed else Turn.NOTHING
+
+    def sent(self, turn: Turn, now: float, nbytes: int, *, merged: int = 0, dropped: int = 0) -> None:
+        """The message numbered ``next_number`` was sent."""
+        self._number += 1
+        self._last_sent = now
+        self._bytes += nbytes
+        self._merged += merged
+        self._dropped += dropped
+        if turn is Turn.SNAPSHOT:
+            self._snapshots += 1
+            self._asked = False
+        if self._stalled_at is None and self._unacknowledged >= CREDIT:
+            self._stalled_at = now
+
+    @property
+    def _unacknowledged(self) -> int:
+        return self._number - self._acknowledged
