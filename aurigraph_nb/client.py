@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import socket
 import ssl as ssl_module
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 from websockets import frames as ws_frames
@@ -41,6 +42,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
 
+log = logging.getLogger("aurigraph_nb")
 _quiet = logging.getLogger("aurigraph_nb.websockets")
 _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False  # the library's log lines hold URLs and headers, and those may hold tokens
@@ -75,10 +77,9 @@ class Sink(Protocol):
 class _Arrival(ClientConnection):
     """A connection that notes for each message whether it is text, and when it arrived."""
 
-    now_ns: Callable[[], int]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, now_ns: Callable[[], int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.now_ns = now_ns
         self.arrivals: deque[tuple[bool, int]] = deque()
 
     def process_event(self, event: Any) -> None:
@@ -116,9 +117,6 @@ class Link:
     ) -> None:
         self.endpoint, self.url, self.topics = endpoint, url, topics
         self.session = fsm.Session(policy, rng)
-        self.ended = False
-        """The server ended the conversation for good and in good order."""
-        self.bytes = 0
         self._protocol, self._options, self._clock, self._sink, self._name = protocol, options, clock, sink, name
         self._ws: _Arrival | None = None
         self._dialled = 0
@@ -161,6 +159,11 @@ class Link:
         return True
 
     @property
+    def ended(self) -> bool:
+        """The server ended the stream for good and in good order."""
+        return self.session.ended
+
+    @property
     def latency_s(self) -> float | None:
         """Round trip of the last keepalive ping, None before the first."""
         return (self._ws.latency or None) if self._ws is not None else None
@@ -170,7 +173,6 @@ class Link:
     def _perform(self, request: fsm.Request) -> None:
         match request:
             case fsm.Dial():
-                self.ended = False
                 self._clock_held(self._dial(request.url or self.url, request.dial))
             case fsm.Hangup():
                 self._hang_up(request.code, request.reason)
@@ -247,7 +249,7 @@ class Link:
         secure: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None and url.startswith("wss:") else {}
         ws = await _Attempt(
             url,
-            create_connection=_Arrival,
+            create_connection=cast("type[ClientConnection]", partial(_Arrival, now_ns=self._clock.now_ns)),
             additional_headers=headers,
             compression=options.compression,
             open_timeout=options.open_timeout_s,
@@ -260,7 +262,6 @@ class Link:
             **secure,
         )
         assert isinstance(ws, _Arrival)
-        ws.now_ns = self._clock.now_ns
         return ws
 
     # Receiving
@@ -271,7 +272,6 @@ class Link:
             while True:
                 data = await ws.recv(decode=False)
                 text, recv_ns = ws.arrivals.popleft()
-                self.bytes += len(data)
                 self._last_ns = recv_ns
                 self._pending.append(Frame(data, text, recv_ns, epoch, endpoint))
                 if lockstep is not None:
@@ -283,9 +283,16 @@ class Link:
                 elif self._flush_timer is None:
                     self._schedule_flush()
         except ConnectionClosed as exc:
-            self._lost(ws, exc, lockstep)
+            self._lost(ws, lost_event(exc, self._dialled, self._last_ns), lockstep)
+        except Exception as exc:
+            # A fault of ours while handling a frame. It must not end in a feed that silently stands still.
+            log.exception("a fault while handling frames of %s", self.endpoint)
+            self._pending.clear()
+            fault = fsm.Lost(1011, f"a fault of this client: {type(exc).__name__}", dial=self._dialled, ours=True)
+            self._own(self._close_socket(ws, 1011, ""))
+            self._lost(ws, fault, lockstep)
 
-    def _lost(self, ws: _Arrival, exc: ConnectionClosed, lockstep: Lockstep | None) -> None:
+    def _lost(self, ws: _Arrival, lost: fsm.Lost, lockstep: Lockstep | None) -> None:
         with self._clock.awake():
             if lockstep is not None:
                 lockstep.broken()
@@ -294,10 +301,7 @@ class Link:
             self._flush()
             self._ws = None
             self._stop_pulse()
-            self.handle(lost_event(exc, self._dialled, self._last_ns))
-            if self.session.state is fsm.State.DISCONNECTED:
-                self.ended = True
-                self._sink.on_change(self)
+            self.handle(lost)
 
     def _schedule_flush(self) -> None:
         loop = asyncio.get_running_loop()
@@ -396,6 +400,9 @@ def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
             return "tcp", "the server closed the connection during the opening handshake"
         case ConnectFailed() | InvalidHandshake():
             return "protocol", str(exc)
+        case ConnectionResetError() if exc.errno is None:
+            # What asyncio says when the connection goes before TLS stands.
+            return "tcp", "the connection was cut during the TLS handshake (a server without TLS is reached by ws://)"
         case OSError():
-            return "tcp", exc.strerror or str(exc) or type(exc).__name__
+            return "tcp", os.strerror(exc.errno) if exc.errno else str(exc) or type(exc).__name__
     return "protocol", f"{type(exc).__name__} in the opening handshake"

@@ -126,6 +126,20 @@ def _object(text: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"extra": text}
 
 
+def fitted_batch(record_type: type[R], records: Sequence[R]) -> tuple[pa.RecordBatch, int]:
+    """Convert records to one batch whatever their values; returns it and how many records needed :func:`fit`."""
+    try:
+        return records_to_batch(record_type, records), 0
+    except _UNFIT:
+        fitted = [fit(record) for record in records]
+        return records_to_batch(record_type, fitted), sum(map(operator.is_not, fitted, records))
+
+
+def records_to_table(record_type: type[R], records: Sequence[R]) -> pa.Table:
+    """Convert records to a table whatever their values; see :func:`fit`."""
+    return pa.Table.from_batches([fitted_batch(record_type, records)[0]])
+
+
 def _weight(record: Record) -> int:
     """Memory of a record that waits for conversion, in bytes."""
     return sum(map(sys.getsizeof, astuple(record)))
@@ -276,13 +290,9 @@ class ColumnStore(Generic[R]):
 
     def _batches(self, records: Sequence[R]) -> Iterator[pa.RecordBatch]:
         """Convert records to batches, none of them heavier than a piece unless it is a single row."""
-        try:
-            batch = records_to_batch(self.record_type, records)
-        except _UNFIT:
-            fitted = [fit(record) for record in records]
-            self._unfit += sum(map(operator.is_not, fitted, records))
-            batch = records_to_batch(self.record_type, fitted)
+        batch, unfit = fitted_batch(self.record_type, records)
         if batch.nbytes <= self._piece_bytes or len(records) == 1:
+            self._unfit += unfit
             yield batch
             return
         half = len(records) // 2

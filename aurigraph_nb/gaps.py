@@ -1,7 +1,7 @@
 """What is missing, why, and how sure that is: gaps are data like any other.
 
-A :class:`Gap` is one interval of one topic in which frames are missing or may be. A :class:`GapBook` keeps the gaps of a
-feed, bounded and counted, and gives them as rows or as an Arrow table. An :class:`IdleWatch` notices that a periodic
+A :class:`Gap` is one interval of one topic in which frames are missing or may be. A :class:`GapBook` keeps the gaps of
+a feed, bounded and counted, and gives them as rows or as an Arrow table. An :class:`IdleWatch` notices that a periodic
 topic fell silent although its connection stands.
 
 Nothing here reads a clock: every time is an argument, in nanoseconds since 1970 UTC.
@@ -134,6 +134,7 @@ class GapBook:
         self._lock = threading.Lock()
         self._gaps: dict[int, Gap] = {}  # by ordinal, so in the order in which they began
         self._open: dict[tuple[str, Cause], int] = {}
+        self._grown: dict[tuple[str, Cause], int] = {}
         self._total = 0
         self._dropped = 0
         self._version = 0
@@ -206,6 +207,29 @@ class GapBook:
             return
         with self._lock:
             self._enter(gap)
+
+    def grow(self, gap: Gap) -> Gap:
+        """Enter a gap that is over and continues the one of this topic and cause that ended last: that one is widened.
+
+        ``frames`` are added, the start stays, the end moves. Without such a predecessor it is entered as it is.
+        """
+        with self._lock:
+            ordinal = self._grown.get((gap.topic, gap.cause))
+            if ordinal not in self._gaps:
+                self._grown[gap.topic, gap.cause] = self._total
+                self._enter(gap)
+                return gap
+            old = self._gaps[ordinal]
+            frames = None if old.frames is None or gap.frames is None else old.frames + gap.frames
+            wider = msgspec.structs.replace(old, end_ns=gap.end_ns, frames=frames, detail=gap.detail)
+            self._put(ordinal, wider)
+            return wider
+
+    def current(self, topic: str, cause: Cause) -> Gap | None:
+        """The open gap of this topic and cause, or None."""
+        with self._lock:
+            ordinal = self._open.get((topic, cause))
+            return None if ordinal is None else self._gaps[ordinal]
 
     def is_open(self, topic: str, cause: Cause | None = None) -> bool:
         """True while a gap of this topic (and cause, if given) lasts."""

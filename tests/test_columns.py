@@ -175,9 +175,8 @@ def test_any_sequence_of_appends_and_reads_agrees_with_a_plain_list(
     for step, number in steps:
         first = max(0, len(model) - max_rows)
         if step == "append":
-            new = transactions(len(model), number)
-            store.append(new)
-            model.extend(new)
+            store.append(transactions(len(model), number))
+            model.extend(transactions(len(model), number))
         elif step == "since":
             cursor = max(0, cursor - number)
             new = store.since(cursor)

@@ -12,10 +12,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AurigraphError, UsageError
-from .doctor import doctor
-from .lab import lab
-from .serve import serve
-from .watch import watch
+from . import doctor, lab, serve, watch
 
 __all__ = ["app", "main"]
 
@@ -28,10 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("lab", context_settings={"allow_extra_args": True})(lab)
-app.command("serve")(serve)
-app.command("watch")(watch)
-app.command("doctor")(doctor)
+app.command("lab", context_settings={"allow_extra_args": True})(lab.lab)
+app.command("serve")(serve.serve)
+app.command("watch")(watch.watch)
+app.command("doctor")(doctor.doctor)
 
 
 def _version(wanted: bool) -> None:

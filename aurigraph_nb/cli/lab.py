@@ -152,7 +152,7 @@ def _read_ledger(path: Path) -> dict[str, str]:
 
 
 def command(folder: Path, *, browser: bool, port: int | None, extra: Sequence[str] = ()) -> list[str]:
-    """The command line that serves ``folder`` and opens the tour. The token is JupyterLab's own: a new one each time."""
+    """The command line that serves ``folder`` and opens the tour. The token is JupyterLab's own, made anew."""
     options = [
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",

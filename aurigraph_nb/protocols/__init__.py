@@ -11,14 +11,14 @@ from ..errors import BadOption, BadUrl
 from .base import Batch, Control, Decoder, Frame, Ledger, Undecoded, WireProtocol
 from .portal import PortalProtocol
 
-__all__ = ["PROTOCOLS", "Batch", "Control", "Decoder", "Frame", "Ledger", "Undecoded", "WireProtocol", "tell"]
+__all__ = ["AURIGRAPH_HOSTS", "PROTOCOLS", "Batch", "Control", "Decoder", "Frame", "Ledger", "Undecoded", "WireProtocol", "redact", "tell"]
 
 PROTOCOLS: dict[str, WireProtocol] = {"portal": PortalProtocol()}
 
 AURIGRAPH_HOSTS = frozenset({"dlt.aurigraph.io"})
 """Hosts that are known to serve the topic streams, whatever the path."""
 
-_EXAMPLE = "for example ws://localhost:9003 or wss://dlt.aurigraph.io"
+_EXAMPLE = "such as ws://localhost:9003 or wss://dlt.aurigraph.io"
 
 
 def tell(url: str, protocol: str | None = None, *, known_hosts: frozenset[str] = AURIGRAPH_HOSTS) -> tuple[str, str]:

@@ -254,7 +254,7 @@ class PortalDecoder:
             if frame.text and (control := _plain_word(frame)):
                 batch.control.append(control)
                 return
-            batch.undecoded.append(undecoded(frame, topic, self._ledger.take(topic), reason))
+            self._failed(frame, topic, reason, batch)
             return
         if type(value) is dict:
             control = _control(frame, value)
@@ -266,10 +266,13 @@ class PortalDecoder:
             objects, fallback_time = value, None
         rows, reason = self._rows(frame, topic, objects, fallback_time)
         if rows is None:
-            home = topic if topic in TABLES else frame.endpoint
-            batch.undecoded.append(undecoded(frame, home, self._ledger.take(home), reason))
+            self._failed(frame, topic if topic in TABLES else frame.endpoint, reason, batch)
         else:
             batch.rows.setdefault(topic, []).extend(rows)
+
+    def _failed(self, frame: Frame, topic: str, reason: str, batch: Batch) -> None:
+        batch.undecoded.append(undecoded(frame, topic, self._ledger.take(topic), reason))
+        self._ledger.mark_gap([topic])
 
     def _rows(self, frame: Frame, topic: str, objects: Any, fallback_time: Any) -> tuple[list[Record] | None, str]:
         reading = self._readings.get(topic)

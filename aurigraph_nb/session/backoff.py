@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -61,7 +61,7 @@ class Backoff(msgspec.Struct, frozen=True):
             raise BadOption(f"attempt={attempt!r}: attempts are counted from 0")
         longest = LONGEST_S if self.max_s is None else min(self.max_s, LONGEST_S)
         try:
-            return min(float(self.initial_s * self.multiplier**attempt), float(longest))
+            return min(self.initial_s * float(self.multiplier) ** attempt, float(longest))
         except OverflowError:
             return float(longest)
 
@@ -82,7 +82,8 @@ class Backoff(msgspec.Struct, frozen=True):
 def _number(name: str, value: Any, *, low: float, above: bool = False) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise BadOptionType(f"{name}={value!r}: expected a number")
-    if not math.isfinite(value) or value < low or (above and value == low):
+    finite = abs(value) <= sys.float_info.max  # isfinite() fails on an int that is no float
+    if not finite or value < low or (above and value == low):
         raise BadOption(f"{name}={value!r}: expected a finite number {'above' if above else 'of at least'} {low:g}")
 
 

@@ -1,8 +1,11 @@
 """The words in which a session speaks with its client: states, events (in), requests (out).
 
-Events that come from a connection carry ``dial``, the ordinal of the :class:`Dial` that made it, so that a late word from
-a connection that was given up is not taken for one from its successor. None means "the one that is under way". The same
-holds for ``timer``.
+Events that come from a connection carry ``dial``, the ordinal of the :class:`Dial` that made it, so that a late word
+from a connection that was given up is not taken for one from its successor. None means "the one that is under way".
+The same holds for ``timer``.
+
+Texts from the server (``reason``, ``detail``, ``location``) come as received, but for the token: a client takes its own
+token out of them first.
 """
 
 from __future__ import annotations
@@ -82,7 +85,7 @@ class Lost(_FromConnection, frozen=True):
     code: int
     """WebSocket close code; 1006 if there was none."""
     reason: str = ""
-    """Text of the close frame, exactly as received."""
+    """Text of the close frame."""
     ours: bool = False
     """True if this side ended it (a limit passed, no answer to a ping)."""
     last_ns: int | None = None
@@ -96,7 +99,7 @@ class Refused(_FromConnection, frozen=True):
     retry_after_s: float | None = None
     """``Retry-After`` in seconds, see :func:`parse_retry_after`."""
     location: str | None = None
-    """``Location``, exactly as received."""
+    """The header ``Location``."""
 
     def __repr__(self) -> str:
         location = None if self.location is None else shown(self.location)

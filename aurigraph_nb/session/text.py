@@ -11,11 +11,12 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 SHOWN_CHARS = 200
 """Characters of foreign text that a message shows at most."""
 _READ_CHARS = 4096
-_UNSHOWN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_SPACED = {"Cc", "Zl", "Zp"}
+_UNSHOWN = {"Cf", "Cs", "Co", "Cn"}
 _SECRETS = (
     re.compile(r"(?i)(\bbearer\s+)\S+"),
     re.compile(r"(?i)((?:token|jwt|api[-_]?key|password|passwd|secret|authorization|signature)=)[^\s&\"',;]+"),
-    re.compile(r"(?i)((?:token|jwt|api[-_]?key|password|passwd|secret)[:\s]\s*)[^\s\"',;]{16,}"),
+    re.compile(r"(?i)((?:token|jwt|api[-_]?key|password|passwd|secret)[:\s]\s*)(?=\S*\d)[^\s\"',;]{16,}"),
     re.compile(r"()\beyJ[\w-]+(?:\.[\w-]*){0,2}"),
 )
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -30,11 +31,15 @@ def clean(text: str) -> str:
     >>> clean("bad\\x1b[31m\\n  token=abc")
     'bad [31m token=***'
     """
-    plain = "".join(" " if unicodedata.category(c) in _UNSHOWN else c for c in text[:_READ_CHARS])
-    line = " ".join(plain.split())
+    line = " ".join("".join(map(_plain, text[:_READ_CHARS])).split())
     for secret in _SECRETS:
         line = secret.sub(r"\1***", line)
     return line if len(line) <= SHOWN_CHARS else line[: SHOWN_CHARS - 1] + "…"
+
+
+def _plain(char: str) -> str:
+    category = unicodedata.category(char)
+    return " " if category in _SPACED else "" if category in _UNSHOWN else char
 
 
 def split(url: str) -> SplitResult:
@@ -86,7 +91,7 @@ def redirect_target(url: str, location: str, *, same_origin: bool = False) -> st
         return None
     origin = split(url)
     try:
-        target = split(urljoin(_spelt(origin, "http"), location))
+        target = split(urljoin(_as_http(origin), location))
     except ValueError:
         return None
     if not _may_follow(origin, target) or (same_origin and not _same_origin(origin, target)):
@@ -94,9 +99,9 @@ def redirect_target(url: str, location: str, *, same_origin: bool = False) -> st
     return urlunsplit((_AS_WS[target.scheme], target.netloc, target.path, target.query, ""))
 
 
-def _spelt(parts: SplitResult, plain: str) -> str:
-    scheme = plain + "s" if _AS_WS.get(parts.scheme) == "wss" else plain
-    return urlunsplit((scheme, parts.netloc, parts.path, parts.query, ""))
+def _as_http(parts: SplitResult) -> str:
+    scheme = "https" if _AS_WS.get(parts.scheme) == "wss" else "http"
+    return urlunsplit((scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
 
 
 def _may_follow(origin: SplitResult, target: SplitResult) -> bool:
@@ -124,9 +129,9 @@ def parse_retry_after(value: str | None, now_ns: int) -> float | None:
     found = _HTTP_DATE.fullmatch(text)
     if found is None or found[2] not in _MONTHS:
         return None
-    day, month, year, *time = found[1], _MONTHS.index(found[2]) + 1, found[3], *found.groups()[3:]
+    year, month, day = int(found[3]), _MONTHS.index(found[2]) + 1, int(found[1])
     try:
-        when = dt.datetime(int(year), month, int(day), *map(int, time), tzinfo=dt.UTC)
+        when = dt.datetime(year, month, day, int(found[4]), int(found[5]), int(found[6]), tzinfo=dt.UTC)
     except ValueError:
         return None
     return max(0.0, when.timestamp() - now_ns / 1e9)

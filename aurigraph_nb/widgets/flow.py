@@ -104,6 +104,10 @@ class Flow:
         self._asked = True
         self._hear(page)
 
+    def miss(self) -> None:
+        """A message could not be made: who listens needs a snapshot."""
+        self._asked = bool(self._pages)
+
     def rest(self, page: str) -> None:
         """A page shows none of its views any more."""
         self._pages.pop(page, None)

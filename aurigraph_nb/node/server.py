@@ -1,0 +1,408 @@
+"""The node on a loop: the model's events, paced by a clock, over real sockets.
+
+Everything here belongs to one event loop, but :attr:`NodeServer.truth` and :meth:`NodeServer.stats`, which any thread
+may read. :class:`~aurigraph_nb.node.Node` is the same for people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http as status_codes
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.http11 import Request, Response
+
+from ..clock import Clock, RealClock, VirtualClock
+from ..errors import FeedClosed, UsageError
+from . import faults
+from .events import TOPICS, Event, ServingEvent, TopicEvent
+from .http import Answer, Site
+from .hub import Hub
+from .model import Model
+from .options import FRAME_LIMIT, NodeOptions
+from .outlet import Outlet
+from .ports import Port
+from .stats import Books, NodeStats
+from .truth import Incident, Truth
+from .wire import Wire
+
+_LOG = logging.getLogger("aurigraph_nb.node")
+_LOG.addHandler(logging.NullHandler())
+
+BATCH_NS = 5_000_000
+"""Events within this time go out together."""
+BATCH_EVENTS = 400
+"""A node that is late sends as many before it lets others work."""
+PATIENCE_S = 0.5
+PATIENCE_VIRTUAL_S = 30.0
+RETRY_AFTER_S = 5
+END_OF_RUN = (1000, "end of run")
+LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
+
+
+class NodeServer:
+    """A node, on the loop that it is used from.
+
+    On a real clock it begins with :meth:`start`; on a virtual one with :meth:`begin`, and the clock stands still until
+    then, so that whoever wants to see everything can connect first.
+
+    :param options: made by :func:`aurigraph_nb.node.options.make`
+    """
+
+    def __init__(self, options: NodeOptions) -> None:
+        self.options = options
+        self.clock: Clock = options.clock or (
+            RealClock() if options.start_ns is None else VirtualClock(options.start_ns, options.speed)
+        )
+        self._virtual = isinstance(self.clock, VirtualClock)
+        self._books = Books()
+        patience_s = PATIENCE_VIRTUAL_S if self._virtual else PATIENCE_S
+        self._hub = Hub(
+            Wire(options.shape), self.clock, self._books, broadcast=options.broadcast, patience_s=patience_s
+        )
+        self._site = Site(options.path_prefix, options.cors, options.down_at)
+        self._port = Port(options.host, options.port)
+        self._model: Model | None = None
+        self._model_lock = threading.Lock()  # the truth is read from other threads
+        self._turn = asyncio.Lock()  # of start and stop
+        self._listening: Server | None = None
+        self._pacer: asyncio.Task[None] | None = None
+        self._hold: contextlib.ExitStack | None = None  # keeps a virtual clock still until begin
+        self._refusal: tuple[faults.Fault, int | None] | None = None  # and until when
+        self._running = self._dark = self._closed = False
+        self._finished = asyncio.Event()
+
+    # What it is
+
+    @property
+    def running(self) -> bool:
+        """Whether it is started and not stopped. (In an outage it is running, and refuses.)"""
+        return self._running
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over; only a node with a ``duration`` ends."""
+        return self._finished.is_set()
+
+    async def wait_finished(self) -> None:
+        """Wait for the end of the run."""
+        await self._finished.wait()
+
+    @property
+    def url(self) -> str:
+        """``ws://host:port``, or ``wss://``; topics are below it.
+
+        Raises:
+            UsageError: the node was never started and has no port yet.
+        """
+        if self._port.number == 0:
+            raise UsageError("this node has no address yet; start() it first, or give it a port=.")
+        host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.options.host, self.options.host)
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'ws' if self.options.ssl is None else 'wss'}://{shown}:{self._port.number}"
+
+    @property
+    def truth(self) -> Truth:
+        """What happened so far. From any thread."""
+        model = self._model
+        if model is None:
+            options = self.options.model
+            return Truth(self.clock.now_ns(), options.scenario, options.seed, (), (), (), 0, 0, {})
+        with self._model_lock:
+            return model.truth
+
+    def stats(self) -> NodeStats:
+        """The books so far. From any thread."""
+        return self._books.snapshot(self._hub.connections)
+
+    # Starting and stopping
+
+    async def start(self) -> None:
+        """Listen; on a real clock, begin. Does nothing if it is running.
+
+        Raises:
+            BadOption: the address cannot be listened on.
+            FeedClosed: the node was closed.
+        """
+        async with self._turn:
+            if self._closed:
+                raise FeedClosed("this node was closed; make a new one (stop() is for nodes that return).")
+            if self._running:
+                return
+            with contextlib.ExitStack() as hold:
+                hold.enter_context(self.clock.awake())
+                await self._catch_up()
+                if not self._dark:
+                    await self._listen()
+                self._running = True
+                self._hold = hold.pop_all()
+            if self._model is not None or not self._virtual:
+                self._begin()
+
+    async def begin(self) -> None:
+        """Let the model run, from the clock's time. Does nothing if it does."""
+        if self._running:
+            self._begin()
+
+    def _begin(self) -> None:
+        if self._pacer is None:
+            if self._model is None:
+                self._model = Model(self.options.model, self.clock.now_ns())
+            self._pacer = asyncio.get_running_loop().create_task(self._pace(self._model))
+
+    async def stop(self, code: int = 1001, reason: str = "going away") -> None:
+        """Close all connections and refuse new ones; :meth:`start` returns on the same port. Harmless when stopped."""
+        async with self._turn:
+            if not self._running:
+                return
+            self._running = False
+            if self._pacer is not None:
+                self._pacer.cancel()
+                await asyncio.wait([self._pacer])
+                self._pacer = None
+            await self._shut(code, reason)
+            if self._model is not None:
+                self._note(Incident("stopped", self.clock.now_ns(), None, "stopped by its user"))
+            self._release_clock()
+
+    async def close(self) -> None:
+        """Stop for good and give the port up. Harmless when closed."""
+        await self.stop()
+        self._closed = True
+        self._port.release()
+
+    def _release_clock(self) -> None:
+        if self._hold is not None:
+            self._hold.close()
+            self._hold = None
+
+    async def _catch_up(self) -> None:
+        """The network went on while the node was stopped; nobody was told."""
+        model, now = self._model, self.clock.now_ns()
+        if model is None:
+            return
+        model.end("stopped", now)
+        with self._model_lock:
+            model.forget_transactions_until(now)
+        while (due := model.next_ns) is not None and due <= now:
+            with self._model_lock:
+                events = model.take(now, BATCH_EVENTS)
+            for event in events:
+                if isinstance(event, ServingEvent):
+                    self._dark = not event.up
+            await asyncio.sleep(0)
+
+    async def _listen(self) -> None:
+        options = self.options
+        level = options.compression_level
+        deflate = ServerPerMessageDeflateFactory(
+            server_max_window_bits=12, client_max_window_bits=12, compress_settings={"level": level, "memLevel": 5}
+        )
+        listener = self._port.listener()
+        try:
+            self._listening = await serve(
+                self._handle,
+                sock=listener,
+                backlog=1024,
+                ssl=options.ssl,
+                process_request=self._process_request,
+                compression=None,
+                extensions=[] if level is None else [deflate],
+                max_size=(options.max_size, min(options.max_size, FRAME_LIMIT)),
+                ping_timeout=60,
+                close_timeout=2,
+                server_header="aurigraph-nb",
+                logger=_LOG,
+            )
+        except BaseException:
+            listener.close()
+            raise
+
+    async def _shut(self, code: int, reason: str) -> None:
+        """Stop listening, then close what is open."""
+        listening, self._listening = self._listening, None
+        if listening is None:
+            return
+        listening.close(close_connections=False)
+        await self._hub.close(code, reason)
+        # A connection in the middle of its handshake is not the hub's yet.
+        for connection in list(listening.connections):
+            await connection.close(code, reason)
+        await listening.wait_closed()
+
+    # Running
+
+    async def _pace(self, model: Model) -> None:
+        try:
+            with self.clock.awake():
+                self._release_clock()
+                await self._run(model)
+        except Exception:
+            _LOG.exception("the node's model failed; its connections are closed")
+            await self._hub.close(1011, "internal error")
+
+    async def _run(self, model: Model) -> None:
+        sent_until = self.clock.now_ns() - BATCH_NS
+        while (due := model.next_ns) is not None:
+            wake = max(due, sent_until + BATCH_NS)
+            if model.end_ns is not None:
+                wake = min(wake, max(due, model.end_ns - 1))
+            await self.clock.sleep_until(wake)
+            # On a virtual clock what goes out must depend on the model alone.
+            sent_until = wake if self._virtual else max(due, self.clock.now_ns())
+            self._books.late_s = max(0, self.clock.now_ns() - wake) / 1e9
+            await self._send_until(model, sent_until)
+        if model.end_ns is not None:
+            await self.clock.sleep_until(model.end_ns)
+        self._finished.set()
+        await self._hub.close(*END_OF_RUN)
+
+    async def _send_until(self, model: Model, until_ns: int) -> None:
+        while (due := model.next_ns) is not None and due <= until_ns:
+            with self._model_lock:
+                events = model.take(until_ns, BATCH_EVENTS)
+            await self._deliver(events)
+            await self._hub.relieve()
+
+    async def _deliver(self, events: Sequence[Event]) -> None:
+        frames: list[TopicEvent] = []
+        for event in events:
+            if not isinstance(event, ServingEvent):
+                frames.append(event)
+                continue
+            self._hub.broadcast(frames)
+            frames = []
+            self._dark = not event.up
+            if self._dark:
+                await self._shut(1012, "service restart")
+            else:
+                await self._listen()
+        self._hub.broadcast(frames)
+
+    # Connections
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        request = connection.request
+        assert request is not None  # the handshake is over
+        name = request.headers.get(LOCKSTEP_HEADER)
+        lockstep = None if name is None else self.clock.lookup(name)
+        topic = self._site.topics[request.path.partition("?")[0]]
+        outlet = Outlet(connection, topic, lockstep, self.options.buffer_bytes)
+        if self.finished:
+            await outlet.close(*END_OF_RUN)
+            return
+        if self._total >= self.options.max_connections:
+            await outlet.close(1013, "too many connections")
+            return
+        self._hub.add(outlet)
+        try:
+            async for message in connection:
+                self._received(message)
+        except ConnectionClosed:
+            pass  # how it ended is the client's matter
+        finally:
+            self._hub.remove(outlet)
+
+    @property
+    def _total(self) -> int:
+        return sum(self._hub.connections.values())
+
+    def _received(self, message: str | bytes) -> None:
+        """Clients of these streams have nothing to say; some send a heartbeat all the same."""
+        try:
+            heartbeat = len(message) < 1_000 and msgspec.json.decode(message)["type"] == "ping"
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError, IndexError):
+            heartbeat = False
+        if heartbeat:
+            self._books.pings += 1
+        else:
+            self._books.ignored += 1
+
+    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+        origins = request.headers.get_all("Origin")
+        routed = self._site.route(request.method, request.path, ", ".join(origins) if origins else None, self.stats)
+        if isinstance(routed, Answer):
+            return _response(routed)
+        refusal = self._refuse(routed)
+        if refusal is None:
+            return None
+        self._books.refused += 1
+        return _response(refusal)
+
+    def _refuse(self, topic: str) -> Answer | None:
+        """Why a handshake for ``topic`` is refused, if it is."""
+        if self._refusal is not None:
+            fault, until_ns = self._refusal
+            if until_ns is not None and self.clock.now_ns() >= until_ns:
+                self._refusal = None
+            elif topic in fault.topics:
+                after = fault.retry_after_s
+                headers = () if after is None else (("Retry-After", str(after)),)
+                return Answer(fault.status, b"Refused by order.\n", headers=headers)
+        if self._total >= self.options.max_connections:
+            text = f"All {self.options.max_connections} connections of this node are taken.\n"
+            return Answer(503, text.encode(), headers=(("Retry-After", str(RETRY_AFTER_S)),))
+        return None
+
+    # Faults
+
+    async def fault(self, kind: str, topic: str | None = None, **options: Any) -> int:
+        """Do what :mod:`.faults` describes. Returns how many connections it met.
+
+        Raises:
+            BadOption: there is no such fault, topic or option, or a value is not accepted.
+        """
+        fault = faults.parse(kind, topic, options)
+        now = self.clock.now_ns()
+        until = None if fault.duration_ns is None else now + fault.duration_ns
+        if kind != "clear":
+            self._note(Incident(f"fault:{kind}", now, until if fault.lasts else now, fault.detail))
+        match kind:
+            case "drop":
+                return self._hub.drop(fault.topics)
+            case "close":
+                return await self._hub.close(fault.code, fault.reason, fault.topics)
+            case "garbage":
+                return self._hub.garbage(fault)
+            case "stall":
+                self._hub.stall(fault.topics, until)
+            case "refuse":
+                self._refusal = (fault, until)
+            case _:
+                self._clear(now)
+        return sum(count for t, count in self._hub.connections.items() if t in fault.topics)
+
+    def _clear(self, now_ns: int) -> None:
+        self._hub.resume()
+        self._refusal = None
+        if self._model is not None:
+            with self._model_lock:
+                for kind in ("fault:stall", "fault:refuse"):
+                    self._model.end(kind, now_ns)
+
+    def _note(self, incident: Incident) -> None:
+        if self._model is not None:
+            with self._model_lock:
+                self._model.note(incident)
+
+    def topic_urls(self) -> dict[str, str]:
+        """Where each topic is."""
+        return {topic: f"{self.url}{self.options.path_prefix}/{topic}" for topic in TOPICS}
+
+
+def _response(answer: Answer) -> Response:
+    headers = Headers(answer.headers)
+    headers["Connection"] = "close"
+    if answer.status != 204:
+        headers["Content-Type"] = answer.content_type
+        headers["Content-Length"] = str(len(answer.body))
+    return Response(answer.status, status_codes.HTTPStatus(answer.status).phrase, headers, answer.body)

@@ -1,0 +1,491 @@
+"""One topic of a feed: its rows as records, frames and tables, its state, its waiting and its callbacks.
+
+A topic opens (its connection is made) at the first access to data: reading, waiting, iterating, a callback, a widget.
+Naming it, printing it, or asking for counters does not open it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import pyarrow as pa
+
+from . import frames
+from .columns import ColumnStore
+from .dispatch import Subscription
+from .durations import seconds
+from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
+from .gaps import IdleWatch
+from .schema import Consensus, Metrics, Peer, Record, Transaction, Validator
+from .state import VIEWS, ConsensusState, NetworkState, TransactionsState, ValidatorsState
+from .status import RateMeter, TopicStatus
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars
+
+    from .feed import Feed
+    from .state.consensus import ConsensusEvent
+    from .state.network import NetworkEvent, NetworkTotals
+    from .state.validators import ValidatorUpdate
+
+R = TypeVar("R", bound=Record)
+
+DEFAULT_TIMEOUT_S = 60.0
+"""How long ``wait`` and ``take`` wait unless told otherwise; ``timeout=None`` waits for ever."""
+
+UNDECODED_KEPT = 100
+
+
+class Topic(Generic[R]):
+    """One topic of a feed. Get it as ``feed.metrics`` or ``feed["metrics"]``."""
+
+    def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
+        self.name = name
+        self.record_type = record_type
+        self.key = key
+        """Column that tells the things apart that the topic is about, if it is about things."""
+        self.period_s = period_s
+        self.store: ColumnStore[R] = ColumnStore(record_type)
+        self.state: Any = VIEWS[record_type]() if record_type in VIEWS else None
+        self.lock = threading.RLock()
+        """Held while ``state`` changes; hold it to read ``state`` directly."""
+        self.idle = IdleWatch(period_s) if period_s else None
+        self.opened = False
+        self.control = 0
+        self.undecoded = 0
+        self.bytes = 0
+        self.last_recv_ns: int | None = None
+        self._feed = feed
+        self._subscriptions: list[Subscription] = []
+        self._meter = RateMeter()
+
+    # Identity
+
+    def __repr__(self) -> str:
+        return f"<Topic {self.name}>"
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        """Rows stored now."""
+        return len(self.store)
+
+    @property
+    def feed(self) -> Feed:
+        return self._feed
+
+    def open(self) -> None:
+        """Open the topic without reading anything, and return at once; harmless if it is open."""
+        if not self.opened:
+            self._feed.open_topic(self)
+
+    # Reading
+
+    @property
+    def latest(self) -> R | None:
+        """The newest row, or None before the first."""
+        self.open()
+        return self.store.latest
+
+    def __iter__(self) -> Iterator[R]:
+        """The rows stored now, oldest first."""
+        self.open()
+        return iter(self.store.records())
+
+    def to_arrow(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        start: Any = None,
+        end: Any = None,
+        last: Any = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """The stored rows as an Arrow table, in arrival order, without copying what is already columnar.
+
+        :param columns: names of columns, None for all
+        :param start: first time, included (anything pandas reads as a time; naive means UTC)
+        :param end: end of the range, left out
+        :param last: only the newest stretch: seconds, or a duration such as "10min"
+        :param limit: the first so many rows, or with a negative number the newest
+        :raises BadOption: for an unknown column or an unreadable range
+        """
+        self.open()
+        return frames.select(self.store.table(), columns=columns, start=start, end=end, last=last, limit=limit)
+
+    def to_pandas(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        start: Any = None,
+        end: Any = None,
+        last: Any = None,
+        limit: int | None = None,
+        index: frames.Index = "timestamp",
+        dtype_backend: frames.DtypeBackend = None,
+    ) -> pd.DataFrame:
+        """The stored rows as a DataFrame, in arrival order; the arguments of :meth:`to_arrow` and:
+
+        :param index: "timestamp" (server time, UTC; receive time where it is missing, then ``timestamp_is_recv``),
+            "recv" (receive time) or None (a plain range)
+        :param dtype_backend: None, "numpy_nullable" or "pyarrow", as in pandas
+        :returns: ids and statuses as category, integers that may be missing as Int64, big numbers as exact decimals
+        :raises BadOption: for an unknown column, index or backend, or an unreadable range
+        """
+        self.open()
+        by = "recv" if index == "recv" else "timestamp"
+        asked = frames.wanted_columns(self.store.table(stop=0), columns)
+        needed = ["timestamp", "recv_ns"] if index is not None else []
+        table = frames.select(
+            self.store.table(), columns=asked, start=start, end=end, last=last, limit=limit, by=by, keep=needed
+        )
+        frame = frames.to_pandas(table, index=index, dtype_backend=dtype_backend)
+        return frame.drop(columns=[c for c in needed if c not in asked and c in frame.columns])
+
+    def to_polars(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        start: Any = None,
+        end: Any = None,
+        last: Any = None,
+        limit: int | None = None,
+    ) -> polars.DataFrame:
+        """The stored rows as a Polars DataFrame; the arguments of :meth:`to_arrow`.
+
+        :raises MissingExtra: if Polars is not installed
+        """
+        return frames.to_polars(self.to_arrow(columns, start=start, end=end, last=last, limit=limit))
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow stream interface, so that ``pl.DataFrame(topic)``, ``pa.table(topic)`` and DuckDB read a topic."""
+        self.open()
+        return self.store.table().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+
+    # Waiting
+
+    def wait(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> int:
+        """Wait until the topic has brought ``n`` rows in all (since the feed was made), and return how many it has.
+
+        :param timeout: seconds or a duration, None for ever
+        :raises FeedTimeout: if they do not come in time; says what is wrong, as far as known
+        :raises FeedClosed: if the feed was closed, or its run ended, before
+        :raises ConnectFailed: if the server cannot be reached and trying again would not help
+        :raises WrongThread: on the I/O thread
+        """
+        self._wait_for(_count("n", n), timeout, _rows(n))
+        return self.store.count
+
+    async def wait_async(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> int:
+        """:meth:`wait` for a coroutine, on any event loop."""
+        await self._wait_for_async(_count("n", n), timeout, _rows(n))
+        return self.store.count
+
+    def take(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> list[R]:
+        """Wait for the next ``n`` rows, from now on, and return them. Raises as :meth:`wait`."""
+        first = self._take_from(n)
+        self._wait_for(first + n, timeout, _rows(n, "new "))
+        return list(self.store.records(first, first + n))
+
+    async def take_async(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> list[R]:
+        """:meth:`take` for a coroutine, on any event loop."""
+        first = self._take_from(n)
+        await self._wait_for_async(first + n, timeout, _rows(n, "new "))
+        return list(self.store.records(first, first + n))
+
+    async def __aiter__(self) -> AsyncIterator[R]:
+        """New rows, from now on, as they come; ends when the feed is closed or its run ends.
+
+        :raises ConnectFailed: if the server cannot be reached and trying again would not help
+        """
+        self.open()
+        position = self.store.count
+        while True:
+            try:
+                await self._wait_for_async(position + 1, None, "a new row")
+            except FeedClosed:
+                return
+            stop = self.store.count
+            for record in self.store.records(position, stop):
+                yield record
+            position = stop
+
+    def _take_from(self, n: int) -> int:
+        _count("n", n)
+        if n > self.store.max_rows:
+            raise BadOption(f"n={n}: the store holds {self.store.max_rows} rows; take them in smaller portions")
+        self._feed.check_usable(f"{self.name}.take")
+        self.open()
+        return self.store.count
+
+    def _wait_for(self, count: int, timeout: Any, what: str) -> None:
+        self._feed.check_thread(f"{self.name}.wait")
+        self.open()
+        limit_s = None if timeout is None else seconds(timeout, option="timeout")
+        deadline = None if limit_s is None else time.monotonic() + limit_s
+        news = self._feed.news
+        with news:
+            while self.store.count < count:
+                self._raise_if_over(count, what)
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise self._timeout(count, limit_s or 0.0, what)
+                news.wait(left)
+
+    async def _wait_for_async(self, count: int, timeout: Any, what: str) -> None:
+        self.open()
+        limit_s = None if timeout is None else seconds(timeout, option="timeout")
+        loop, came = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(came.set)
+
+        with self._feed.listening(tell):
+            try:
+                async with asyncio.timeout(limit_s):
+                    while self.store.count < count:
+                        self._raise_if_over(count, what)
+                        await came.wait()
+                        came.clear()
+            except TimeoutError:
+                raise self._timeout(count, limit_s or 0.0, what) from None
+
+    def _raise_if_over(self, count: int, what: str) -> None:
+        cause = self._feed.why_over(self)
+        if cause is not None and self.store.count < count:
+            if isinstance(cause, FeedClosed):
+                raise FeedClosed(f"{cause} {self.name} has brought {_rows(self.store.count)}; waited for {what}.")
+            raise cause
+
+    def _timeout(self, count: int, limit_s: float, what: str) -> FeedTimeout:
+        status = self._feed.status
+        mine = status.topics[self.name]
+        have = self.store.count
+        tail = f" Last error: {mine.error}" if mine.error else ""
+        if mine.undecoded:
+            tail += f" Frames not understood: {mine.undecoded}, see feed.undecoded."
+        return FeedTimeout(
+            f"{self.name}: waited {limit_s:g} s for {what}; {have} of {count} came, and its connection "
+            f"is {mine.state}.{tail} Give it more time (timeout=…), or ask: aurigraph-nb doctor {status.url}"
+        )
+
+    # Callbacks
+
+    def on_record(
+        self,
+        fn: Callable[[Any], object],
+        where: Callable[[R], object] | None = None,
+        batch: bool = False,
+    ) -> Subscription:
+        """Call ``fn`` with every new row (or, with ``batch=True``, with lists of rows), on the callback thread.
+
+        :param where: a test; only rows that pass are delivered
+        :returns: a Subscription; close it, or use it as a context manager
+        :raises FeedClosed: after close()
+        """
+        for name, value in (("fn", fn), ("where", where)):
+            if not callable(value) and not (name == "where" and value is None):
+                raise BadOptionType(f"{name}={value!r}: something callable was expected, such as lambda row: …")
+        self._feed.check_usable(f"{self.name}.on_record")
+        subscription = Subscription(
+            fn, where=where, batch=batch, errors=self._feed.callback_errors, on_close=self._forget
+        )
+        with self.lock:
+            self._subscriptions.append(subscription)
+        self.open()
+        return subscription
+
+    def _forget(self, subscription: Subscription) -> None:
+        with self.lock:
+            if subscription in self._subscriptions:
+                self._subscriptions.remove(subscription)
+
+    @property
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """The open subscriptions."""
+        with self.lock:
+            return tuple(self._subscriptions)
+
+    # What the feed calls, on the I/O thread
+
+    def deliver(self, records: Sequence[R]) -> None:
+        """Store rows, bring the state up to date and offer them to the callbacks."""
+        with self.lock:
+            self.store.append(records)
+            if self.state is not None:
+                for record in records:
+                    self.state.apply(record)
+            subscriptions = tuple(self._subscriptions)
+        for subscription in subscriptions:
+            subscription.offer(records)
+
+    def count(self, now_ns: int, frames_came: int, size: int) -> None:
+        """Count frames that came, understood or not."""
+        with self.lock:
+            self._meter.add(now_ns, frames_came)
+            self.bytes += size
+            self.last_recv_ns = now_ns
+
+    def status(self, now_ns: int, **link: Any) -> TopicStatus:
+        """The topic's status; ``link`` is what its connection says."""
+        latest = self.store.latest
+        lag_ms = (latest.recv_ns - latest.timestamp) / 1e6 if latest is not None and latest.timestamp is not None else None
+        with self.lock:
+            rate_hz = self._meter.rate(now_ns)
+        quiet_s = None if self.last_recv_ns is None else max(0.0, (now_ns - self.last_recv_ns) / 1e9)
+        return TopicStatus(
+            name=self.name,
+            messages=self._feed.ledger.frames(self.name) + self.control,
+            rows=len(self.store),
+            bytes=self.bytes,
+            rate_hz=rate_hz,
+            lag_ms=lag_ms,
+            undecoded=self.undecoded,
+            control=self.control,
+            dropped=self.store.dropped,
+            last_recv_ns=self.last_recv_ns,
+            staleness_s=quiet_s,
+            stale=self.idle is not None and self.idle.idle,
+            **link,
+        )
+
+
+def _rows(n: int, kind: str = "") -> str:
+    return f"{n} {kind}row{'' if n == 1 else 's'}"
+
+
+def _count(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadOptionType(f"{name}={value!r}: a whole number of rows was expected")
+    if value < 1:
+        raise BadOption(f"{name}={value}: at least 1 row was expected")
+    return value
+
+
+class ValidatorsTopic(Topic[Validator]):
+    """Validators: the rows, and who is known to be what."""
+
+    state: ValidatorsState
+
+    @property
+    def current(self) -> Mapping[str, Validator]:
+        """The last known row of each validator seen, by id; what a row left out is kept from the row before."""
+        self.open()
+        with self.lock:
+            return dict(self.state.current.items())
+
+    def current_table(self) -> pd.DataFrame:
+        """:attr:`current` as a DataFrame, one row a validator, index: id."""
+        self.open()
+        with self.lock:
+            table = self.state.table()
+        return frames.to_pandas(table, index=None).set_index("id")
+
+    @property
+    def updates(self) -> tuple[ValidatorUpdate, ...]:
+        """The last 50 changes of status, voting power, uptime and last block proposed, newest first."""
+        self.open()
+        with self.lock:
+            return tuple(self.state.updates)
+
+
+class ConsensusTopic(Topic[Consensus]):
+    """Consensus: the rows, the state now and the events."""
+
+    state: ConsensusState
+
+    @property
+    def current(self) -> Consensus | None:
+        """The newest state, or None before the first."""
+        self.open()
+        with self.lock:
+            return self.state.current
+
+    @property
+    def events(self) -> tuple[ConsensusEvent, ...]:
+        """The last 50 leader, state, epoch and performance changes, newest first."""
+        self.open()
+        with self.lock:
+            return tuple(self.state.events)
+
+
+class NetworkTopic(Topic[Peer]):
+    """Network: the rows, the peers known, their events and the health of the whole."""
+
+    state: NetworkState
+
+    @property
+    def current(self) -> Mapping[str, Peer]:
+        """The last known row of each peer seen, by peer id."""
+        self.open()
+        with self.lock:
+            return dict(self.state.current.items())
+
+    @property
+    def events(self) -> tuple[NetworkEvent, ...]:
+        """The last 100 joins, leaves, latency jumps and version changes, newest first."""
+        self.open()
+        with self.lock:
+            return tuple(self.state.events)
+
+    @property
+    def totals(self) -> NetworkTotals:
+        """Peers, connected, disconnected, mean latency of the connected (ms), bytes in and out over all."""
+        self.open()
+        with self.lock:
+            return self.state.totals
+
+    @property
+    def health(self) -> str:
+        """HEALTHY, DEGRADED or CRITICAL, by the share of connected peers and their mean latency."""
+        self.open()
+        with self.lock:
+            return self.state.health
+
+
+class TransactionsTopic(Topic[Transaction]):
+    """Transactions: the rows, and the latest ones by hash."""
+
+    state: TransactionsState
+
+    @property
+    def recent(self) -> tuple[Transaction, ...]:
+        """The last 100 transactions, newest first; a change of status updates a transaction in its place."""
+        self.open()
+        with self.lock:
+            return tuple(self.state.recent)
+
+    @property
+    def total(self) -> int:
+        """All rows that ever came; :meth:`clear` does not reset it."""
+        self.open()
+        with self.lock:
+            return self.state.total
+
+    def clear(self) -> None:
+        """Empty :attr:`recent`. The stored rows stay."""
+        with self.lock:
+            self.state.clear()
+
+
+class MetricsTopic(Topic[Metrics]):
+    """Metrics: load and resources of the node, every second."""
+
+
+TOPIC_TYPES: Mapping[type[Record], type[Topic[Any]]] = {
+    Metrics: MetricsTopic,
+    Transaction: TransactionsTopic,
+    Validator: ValidatorsTopic,
+    Consensus: ConsensusTopic,
+    Peer: NetworkTopic,
+}
+
+

@@ -1,0 +1,72 @@
+"""The dashboard: all widgets of a feed, laid out for the width of a notebook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from .base import LiveWidget, refuse_unknown
+from .cards import ConsensusState, MetricsCard
+from .charts import TPSChart
+from .flow import DEFAULT_RATE_HZ, checked_rate
+from .logs import ConsensusLog, NetworkLog
+from .sources import of_feed
+from .status import ConnectionStatus
+from .tables import PeerTable, TransactionList, ValidatorTable
+
+_TOPICS = ("metrics", "consensus", "validators", "transactions", "network")
+
+
+class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
+    """All widgets of a feed in one grid: connection, load, consensus, validators, transactions, peers, events.
+
+    The grid folds to one column where there is no room. ``rate_hz``: most updates a second of each widget. Closing the
+    dashboard closes its widgets; the feed goes on.
+
+    Raises:
+        BadOptionType: no feed was given, or there is no such option.
+        UnknownTopic: the feed lacks one of the five topics.
+    """
+
+    def __init__(self, feed: object, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+        refuse_unknown(type(self), unknown)
+        checked_rate(rate_hz)
+        source = of_feed(type(self).__name__, feed)
+        for topic in _TOPICS:
+            source.feed[topic]  # all or nothing: a missing topic is told before any widget exists
+        widgets = _widgets(feed, rate_hz)
+        super().__init__(children=widgets, _dom_classes=("ag-dashboard",))
+        self._live = widgets
+
+    @property
+    def widgets(self) -> tuple[LiveWidget, ...]:
+        """The widgets, in the order of the grid."""
+        return self._live
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(feed)"
+
+    def close(self) -> None:
+        """Close the dashboard and its widgets; the feed goes on. Closing twice is harmless."""
+        for widget in getattr(self, "_live", ()):
+            widget.close()
+        super().close()
+
+
+def _widgets(feed: Any, rate_hz: float) -> tuple[LiveWidget, ...]:
+    placed: tuple[tuple[LiveWidget, str], ...] = (
+        (ConnectionStatus(feed, rate_hz=rate_hz), "full"),
+        (MetricsCard(feed, rate_hz=rate_hz), "third"),
+        (TPSChart(feed, height=240, rate_hz=rate_hz), "rest"),
+        (ConsensusState(feed, rate_hz=rate_hz), "third"),
+        (ValidatorTable(feed, height=300, rate_hz=rate_hz), "rest"),
+        (TransactionList(feed, height=280, rate_hz=rate_hz), "half"),
+        (PeerTable(feed, height=280, rate_hz=rate_hz), "half"),
+        (ConsensusLog(feed, height=220, rate_hz=rate_hz), "half"),
+        (NetworkLog(feed, height=220, rate_hz=rate_hz), "half"),
+    )
+    for widget, place in placed:
+        widget.add_class(f"ag-{place}")
+    return tuple(widget for widget, _ in placed)

@@ -1,0 +1,35 @@
+"""Words and units for columns: the unit stands in a column's name, and in the header that people read."""
+
+from __future__ import annotations
+
+_UNITS = {"percent": "%", "ms": "ms", "s": "s", "mb": "MB", "bytes": "bytes", "ns": "ns", "hz": "/s"}
+_WORDS = {"tps": "TPS", "cpu": "CPU", "id": "ID", "recv": "Received"}
+_WHOLE = {"tps": ("TPS", "tx/s")}
+
+
+def unit_of(column: str) -> str:
+    """The unit that a column's name ends with, or "".
+
+    >>> unit_of("latency_ms"), unit_of("cpu_percent"), unit_of("round")
+    ('ms', '%', '')
+    """
+    if column in _WHOLE:
+        return _WHOLE[column][1]
+    _, _, ending = column.rpartition("_")
+    return _UNITS.get(ending, "") if ending != column else ""
+
+
+def label_of(column: str) -> str:
+    """A column's name in words, without its unit.
+
+    >>> label_of("latency_ms"), label_of("last_block_proposed"), label_of("peer_id")
+    ('Latency', 'Last block proposed', 'Peer ID')
+    """
+    if column in _WHOLE:
+        return _WHOLE[column][0]
+    words = column.split("_")
+    if unit_of(column):
+        words = words[:-1]
+    named = [_WORDS.get(word, word) for word in words]
+    sentence = " ".join(named)
+    return sentence[:1].upper() + sentence[1:]

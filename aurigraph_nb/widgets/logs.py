@@ -1,0 +1,154 @@
+"""Live logs: what happened, newest first, with a filter by type and a pause while the reader scrolls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from aurigraph_nb.errors import BadOptionType
+from aurigraph_nb.schema import Consensus, Peer, Validator
+from aurigraph_nb.state import Event, EventList
+
+from .assets import script, style
+from .base import LiveWidget, Message, checked_height, refuse_unknown
+from .cells import Cell, milliseconds, text
+from .flow import DEFAULT_RATE_HZ
+from .sources import Source, of_either
+
+_LISTS = ("events", "updates")
+
+
+class EventLog(LiveWidget):
+    """The events of a topic (``feed.consensus``, ``feed.network``, ``feed.validators``) or of a derived state.
+
+    As many as the state keeps (50 or 100). ``height`` in pixels; ``rate_hz``: most updates a second.
+
+    Raises:
+        BadOptionType: something without events was given, or there is no such option.
+    """
+
+    _esm = script("log")
+    _css = style("log")
+
+    def __init__(
+        self,
+        topic: object,
+        *,
+        height: int = 240,
+        title: str | None = None,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        **unknown: object,
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source, events, name = _events_of(type(self).__name__, topic)
+        self._build(source, events, title=f"{name} events" if title is None else title, height=height, rate_hz=rate_hz)
+
+    def _build(
+        self, source: Source, events: Callable[[], EventList[Any]], *, title: str, height: int, rate_hz: float
+    ) -> None:
+        self._events = events
+        self._lock: AbstractContextManager[Any] = nullcontext() if source.topic is None else source.topic.lock
+        self._version: int | None = None
+        self._next = 0
+        setup = {"title": text(title), "height": checked_height(height), "keep": events().keep}
+        super().__init__(source, setup=setup, rate_hz=rate_hz)
+
+    def _repr_source(self) -> str:
+        return "state" if self._source.topic is None else super()._repr_source()
+
+    def _news(self, now: float) -> bool:
+        return self._events().version != self._version
+
+    def _snapshot(self, now: float) -> Message:
+        return self._message(everything=True)
+
+    def _delta(self, now: float) -> Message:
+        cleared = not self._events() and self._next > 0
+        return self._message(everything=cleared)
+
+    def _message(self, *, everything: bool) -> Message:
+        with self._lock:
+            events = self._events()
+            fresh = events.since(0 if everything else self._next)
+            total, self._version = events.total, events.version
+        missed = 0 if everything else max(0, total - self._next - len(fresh))
+        self._next = total
+        first = total - len(fresh)
+        body: dict[str, Any] = {"events": [_entry(first + i, event) for i, event in enumerate(fresh)], "total": total}
+        if everything:
+            body["reset"] = True
+        return Message(body, dropped=missed)
+
+
+class ConsensusLog(EventLog):
+    """Changes of leader, state, epoch and performance of the consensus. Takes a feed, or its consensus topic.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "consensus", Consensus)
+        self._build(source, _list_of(source.topic), title="Consensus events", height=height, rate_hz=rate_hz)
+
+
+class NetworkLog(EventLog):
+    """Peers that came, went, or changed latency or version. Takes a feed, or its network topic.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "network", Peer)
+        self._build(source, _list_of(source.topic), title="Network events", height=height, rate_hz=rate_hz)
+
+
+class ValidatorLog(EventLog):
+    """Changes of status, voting power, uptime and last block of validators. Takes a feed, or its validators topic.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "validators", Validator)
+        self._build(source, _list_of(source.topic), title="Validator events", height=height, rate_hz=rate_hz)
+
+
+def _entry(ordinal: int, event: Event) -> list[Cell]:
+    """An event as the front end gets it: number, time in ms, type, severity, message."""
+    at_ns = event.recv_ns if event.timestamp is None else event.timestamp
+    return [ordinal, milliseconds(at_ns), text(event.type, 64), text(event.severity, 16), text(event.message, 512)]
+
+
+def _list_of(topic: Any) -> Callable[[], EventList[Any]]:
+    name = _list_name(topic.state)
+    return lambda: getattr(topic.state, name)  # type: ignore[no-any-return]
+
+
+def _list_name(state: object) -> str:
+    return next((name for name in _LISTS if isinstance(getattr(state, name, None), EventList)), "")
+
+
+def _events_of(widget: str, given: Any) -> tuple[Source, Callable[[], EventList[Any]], str]:
+    """The source, the events and the name behind a widget's first argument: a topic, or a state itself."""
+    if hasattr(given, "record_type") and hasattr(given, "store"):
+        if not _list_name(given.state):
+            raise BadOptionType(f"{widget}: topic {given.name!r} has no events; consensus, network and validators have")
+        source = Source(topic=given, feed=getattr(given, "feed", None))
+        return source, _list_of(given), str(given.name).capitalize()
+    name = _list_name(given)
+    if not name:
+        raise BadOptionType(f"{widget} needs a topic with events such as feed.consensus, not {type(given).__name__}.")
+    return Source(), lambda: getattr(given, name), type(given).__name__.removesuffix("State")

@@ -1,0 +1,167 @@
+"""The rows behind a table: by key out of a derived state or a store, or simply the newest.
+
+A source of rows has a ``mark`` that moves with every change, and gives the changes since a mark: a front end's rows are
+then a copy that is kept up to date. Rows come oldest first.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from aurigraph_nb.columns import ColumnStore
+from aurigraph_nb.schema import Kind, Record, columns
+from aurigraph_nb.state import Keyed
+
+from .cells import Cell, milliseconds, number, text
+from .labels import label_of, unit_of
+
+MAX_ROWS = 10_000
+"""Most rows of a table in the browser; the oldest go."""
+BATCH_ROWS = 2_000
+"""Rows of a store that are read at once; what is older is skipped and counted."""
+
+CellKind = Literal["text", "mono", "number", "badge", "time"]
+
+
+class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a table: which field, under which header, shown how."""
+
+    field: str
+    label: str
+    kind: CellKind = "text"
+    unit: str = ""
+    scale: float = 1.0
+    """Factor from the field to the unit shown."""
+    digits: int | None = None
+    """Decimals; None: whole numbers as they are, others to six significant digits."""
+    width: int = 12
+    """Width in characters, about."""
+    optional: bool = False
+    """Not shown while no row has a value."""
+
+
+def column_for(record: type[Record], name: str) -> TableColumn:
+    """How a record's column is shown unless a widget says otherwise."""
+    found = next(c for c in columns(record) if c.name == name)
+    label, unit = label_of(name), unit_of(name)
+    if found.kind is Kind.TIME:
+        return TableColumn(field=name, label=label, kind="time", unit="UTC", width=14)
+    if name in ("status", "state", "health", "connection_quality"):
+        return TableColumn(field=name, label=label, kind="badge", width=14)
+    numeric = pa.types.is_integer(found.arrow) or pa.types.is_floating(found.arrow) or found.kind is Kind.DECIMAL
+    if numeric:
+        return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, len(label) + len(unit) + 4))
+    return TableColumn(field=name, label=label, kind="text", width=16)
+
+
+def cell(record: Record, column: TableColumn) -> Cell:
+    """A record's value as the front end gets it."""
+    value = getattr(record, column.field)
+    if value is None:
+        return None
+    if column.kind == "time":
+        return milliseconds(value)
+    if column.kind == "number" and isinstance(value, (int, float)):
+        return number(value, column.scale, column.digits)
+    return ("yes" if value else "no") if isinstance(value, bool) else text(value)
+
+
+class RowChanges(msgspec.Struct, frozen=True):
+    """What a reader of rows lacks."""
+
+    mark: int
+    """What to ask with the next time."""
+    changed: Sequence[tuple[Any, Record]]
+    removed: Sequence[Any] = ()
+    reset: bool = False
+    """True if ``changed`` is everything."""
+    arrived: int = 0
+    """Rows of the topic that these changes stem from."""
+    dropped: int = 0
+    """Rows that could not be read any more."""
+
+
+class Rows(Protocol):
+    """A source of rows."""
+
+    def mark(self) -> int:
+        """Moves with every change; cheap."""
+
+    def since(self, mark: int | None) -> RowChanges:
+        """The changes since ``mark``; None: everything."""
+
+
+class StateRows:
+    """Rows by key out of a topic's derived state."""
+
+    def __init__(self, current: Callable[[], Keyed[Any, Any]], lock: AbstractContextManager[Any] | None = None) -> None:
+        self._current = current
+        self._lock = nullcontext() if lock is None else lock
+
+    def mark(self) -> int:
+        return self._current().version
+
+    def since(self, mark: int | None) -> RowChanges:
+        with self._lock:
+            rows = self._current()
+            if mark is None:
+                newest = list(itertools.islice(reversed(rows), MAX_ROWS))
+                return RowChanges(rows.version, [(key, rows[key]) for key in reversed(newest)], reset=True)
+            changes = rows.changed_since(mark)
+        arrived = changes.version - mark - len(changes.removed)
+        changed = changes.changed[-MAX_ROWS:]
+        return RowChanges(changes.version, changed, changes.removed, changes.reset, max(0, arrived))
+
+
+class StoreRows:
+    """The newest row of each value of a column, straight from a store."""
+
+    def __init__(self, store: ColumnStore[Any], key: str) -> None:
+        self._store = store
+        self._key = key
+        self._next = max(store.first, store.count - MAX_ROWS)
+        self._rows: Keyed[Any, Any] = Keyed(MAX_ROWS)
+
+    def mark(self) -> int:
+        # What was read, and what waits: it moves as soon as there is something to read.
+        return self._rows.version + (self._store.count - self._next)
+
+    def since(self, mark: int | None) -> RowChanges:
+        stop = self._store.count
+        first = max(self._next, self._store.first, stop - BATCH_ROWS if mark is not None else 0)
+        skipped, self._next = first - self._next, stop
+        for record in self._store.records(first, stop):
+            key = getattr(record, self._key)
+            if key is not None:
+                self._rows.upsert(key, record)
+        if mark is None:
+            return RowChanges(self._rows.version, list(self._rows.items()), reset=True, dropped=skipped)
+        changes = self._rows.changed_since(mark)
+        return RowChanges(changes.version, changes.changed, changes.removed, changes.reset, stop - first, skipped)
+
+
+class NewestRows:
+    """The newest rows of a store; their key is their number."""
+
+    def __init__(self, store: ColumnStore[Any], keep: int) -> None:
+        self._store = store
+        self._keep = keep
+
+    def mark(self) -> int:
+        return self._store.count
+
+    def since(self, mark: int | None) -> RowChanges:
+        stop = self._store.count
+        oldest = max(self._store.first, stop - self._keep)
+        first = oldest if mark is None else max(mark, oldest)
+        changed = list(zip(range(first, stop), self._store.records(first, stop), strict=False))
+        if mark is None:
+            return RowChanges(stop, changed, reset=True)
+        gone = range(max(0, mark - self._keep), min(oldest, mark))
+        return RowChanges(stop, changed, gone, False, stop - mark, first - mark)

@@ -1,0 +1,97 @@
+"""The numbers behind a chart: rows of a store as times and values, with breaks where something is missing.
+
+Pure: Arrow tables in, numpy arrays out. Times are float64 milliseconds since 1970 UTC, as a browser counts them (exact
+to a microsecond); a missing value is NaN, and so is a break.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Floats = npt.NDArray[np.float64]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Points of several lines over the same times."""
+
+    times_ms: Floats
+    """Shape (points,)."""
+    values: Floats
+    """Shape (lines, points)."""
+    thinned: int = 0
+    """Points that were left out by :func:`thin`."""
+
+    def __len__(self) -> int:
+        return len(self.times_ms)
+
+    def pack(self) -> bytes:
+        """All times, then all values of the first line, of the second, …: float64, little-endian."""
+        return np.concatenate([self.times_ms, self.values.ravel()]).astype("<f8", copy=False).tobytes()
+
+
+def needed_columns(y: Sequence[str]) -> list[str]:
+    """Columns that :func:`from_table` reads for the lines ``y``."""
+    return list(dict.fromkeys(["timestamp", "recv_ns", "gap_before", *y]))
+
+
+def from_table(table: pa.Table, y: Sequence[str]) -> Series:
+    """Rows as points: server time, or receive time where it is missing; one NaN point before a row after a gap."""
+    times = _times_ms(table)
+    values = np.stack([_floats(table.column(name)) for name in y])
+    breaks = np.flatnonzero(np.asarray(table.column("gap_before").to_numpy(zero_copy_only=False), dtype=bool))
+    if len(breaks):
+        times = np.insert(times, breaks, times[breaks])
+        values = np.insert(values, breaks, np.nan, axis=1)
+    return Series(times, values)
+
+
+def newest(series: Series, points: int | None = None, since_ms: float | None = None) -> Series:
+    """The last ``points`` points, or those from ``since_ms`` on."""
+    first = 0 if since_ms is None else int(np.argmax(series.times_ms >= since_ms)) if len(series) else 0
+    if points is not None:
+        first = max(first, len(series) - points)
+    return Series(series.times_ms[first:], series.values[:, first:], series.thinned)
+
+
+def thin(series: Series, points: int) -> Series:
+    """At most about ``points`` points that keep the outline: of each stretch the lowest, the highest and any break.
+
+    A series that is short enough comes back as it is.
+    """
+    count = len(series)
+    if count <= points:
+        return series
+    lines = len(series.values)
+    stretches = max(1, points // (2 * lines))
+    edges = np.linspace(0, count, stretches + 1).astype(int)[:-1]
+    picked = [np.array([0, count - 1]), *(_extremes(line, edges) for line in series.values)]
+    picked.append(np.flatnonzero(np.isnan(series.values).all(axis=0))[: points // 2])
+    keep = np.unique(np.concatenate(picked))
+    return Series(series.times_ms[keep], series.values[:, keep], series.thinned + count - len(keep))
+
+
+def _extremes(line: Floats, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each stretch of ``line`` has its lowest and its highest value."""
+    low, high = np.where(np.isnan(line), np.inf, line), np.where(np.isnan(line), -np.inf, line)
+    stops = np.append(edges[1:], len(line))
+    pairs = zip(edges, stops, strict=True)
+    found = [(a + int(np.argmin(low[a:b])), a + int(np.argmax(high[a:b]))) for a, b in pairs if b > a]
+    return np.array(found, dtype=np.int64).ravel()
+
+
+def _times_ms(table: pa.Table) -> Floats:
+    received = table.column("recv_ns")
+    times = pc.coalesce(table.column("timestamp").cast(pa.int64()), received)
+    return np.asarray(times.to_numpy(), dtype=np.int64) / 1e6
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)

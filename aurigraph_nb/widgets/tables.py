@@ -1,0 +1,338 @@
+"""Live tables: a virtualised grid in the browser that is kept up to date row by row.
+
+The front end sorts, filters and marks changed cells; what travels is the rows that changed. ``LiveTable`` shows any
+topic; the others know their topic's columns and what belongs above them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from aurigraph_nb.errors import BadOption, BadOptionType
+from aurigraph_nb.schema import LOCAL_COLUMNS, Peer, Record, Transaction, Validator, columns
+from aurigraph_nb.state import NetworkState, TransactionsState, ValidatorsState
+from aurigraph_nb.state.transactions import NEW_NS
+
+from .assets import script, style
+from .base import LiveWidget, Message, checked_height, refuse_unknown
+from .cells import SAFE_INTEGER, Cell, text
+from .flow import DEFAULT_RATE_HZ
+from .rows import MAX_ROWS, NewestRows, RowChanges, Rows, StateRows, StoreRows, TableColumn, cell, column_for
+from .sources import Source, of_either, of_topic
+
+NEWEST_ROWS = 200
+"""Rows that a table without a key shows."""
+_STATE_KEYS: Mapping[type[Record], str] = {Validator: "id", Peer: "peer_id", Transaction: "hash"}
+_TOP_COLUMNS = 12
+
+
+class _Table(LiveWidget):
+    """What all tables share: rows from a source, as cells of columns."""
+
+    _esm = script("table")
+    _css = style("table")
+
+    def _build(
+        self,
+        source: Source,
+        rows: Rows,
+        columns: Sequence[TableColumn],
+        *,
+        title: str,
+        height: int,
+        rate_hz: float,
+        newest_first: bool = False,
+        keep: int = MAX_ROWS,
+    ) -> None:
+        self._rows = rows
+        self._columns = tuple(columns)
+        self._mark: int | None = None
+        self._caption_sent: dict[str, Any] | None = None
+        setup = {
+            "title": text(title),
+            "height": checked_height(height),
+            "newest_first": newest_first,
+            "keep": keep,
+            "columns": [
+                {"label": c.label, "kind": c.kind, "unit": c.unit, "digits": c.digits, "width": c.width}
+                | ({"optional": True} if c.optional else {})
+                for c in self._columns
+            ],
+        }
+        super().__init__(source, setup=setup, rate_hz=rate_hz)
+
+    # ---- messages
+
+    def _caption(self) -> dict[str, Any]:
+        """What stands above the table, besides its title."""
+        return {}
+
+    def _news(self, now: float) -> bool:
+        return self._rows.mark() != self._mark or self._caption() != self._caption_sent
+
+    def _snapshot(self, now: float) -> Message:
+        return self._message(self._rows.since(None), everything=True)
+
+    def _delta(self, now: float) -> Message:
+        return self._message(self._rows.since(self._mark))
+
+    def _message(self, changes: RowChanges, *, everything: bool = False) -> Message:
+        self._mark = changes.mark
+        body: dict[str, Any] = {"rows": [self._row(key, record) for key, record in changes.changed]}
+        if changes.removed:
+            body["removed"] = [_key(key) for key in changes.removed]
+        if changes.reset:
+            body["reset"] = True
+        fresh = self._fresh(changes)
+        if fresh:
+            body["fresh"] = fresh
+        caption = self._caption()
+        if everything or caption != self._caption_sent:
+            body["caption"] = caption
+            self._caption_sent = caption
+        merged = 0 if everything else max(0, changes.arrived - changes.dropped - len(changes.changed))
+        return Message(body, merged=merged, dropped=changes.dropped)
+
+    def _row(self, key: Any, record: Record) -> list[Cell]:
+        return [_key(key), *(cell(record, column) for column in self._columns)]
+
+    def _fresh(self, changes: RowChanges) -> list[list[Cell]]:
+        """Rows to be marked as new: key, and for how many milliseconds yet."""
+        return []
+
+
+def _key(key: Any) -> Cell:
+    """A row's key as JSON has it; an integer and the text of the same digits stay apart."""
+    if isinstance(key, int) and -SAFE_INTEGER < key < SAFE_INTEGER:
+        return key
+    return text(key, limit=1024)
+
+
+class LiveTable(_Table):
+    """The rows of a topic as a table: one row a ``key``, or without a key the newest 200 rows.
+
+    ``key``: a column whose newest row is shown, e.g. ``"id"``; by default that of the topic's state (validators by
+    ``id``, peers by ``peer_id``, transactions by ``hash``), where there is one. ``columns``: the columns to show
+    (default: the topic's own). ``height`` in pixels; ``rate_hz``: most updates a second. At most 10,000 rows are shown.
+
+    Raises:
+        BadOption: an unknown column.
+        BadOptionType: ``topic`` is no topic, or there is no such option.
+    """
+
+    def __init__(
+        self,
+        topic: object,
+        *,
+        key: str | None = None,
+        columns: Sequence[str] | None = None,
+        height: int = 320,
+        title: str | None = None,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        **unknown: object,
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_topic(type(self).__name__, topic)
+        record = source.topic.record_type
+        rows = _rows_by(source, _checked_key(record, key))
+        newest_first = key is None and not isinstance(rows, StateRows) or issubclass(record, Transaction)
+        self._build(
+            source,
+            rows,
+            [column_for(record, name) for name in _checked_columns(record, columns)],
+            title=source.topic.name if title is None else title,
+            height=height,
+            rate_hz=rate_hz,
+            newest_first=newest_first,
+            keep=NEWEST_ROWS if isinstance(rows, NewestRows) else MAX_ROWS,
+        )
+
+
+class ValidatorTable(_Table):
+    """The validators as far as they were seen ("12 of 20 seen"): status, voting power, uptime, last block.
+
+    Takes a feed, or its validators topic. ``height`` in pixels; ``rate_hz``: most updates a second.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "validators", Validator)
+        rows = StateRows(lambda: self._state.current, source.topic.lock)
+        self._build(source, rows, _VALIDATOR_COLUMNS, title="Validators", height=height, rate_hz=rate_hz)
+
+    @property
+    def _state(self) -> ValidatorsState:
+        state: ValidatorsState = self._source.topic.state
+        return state
+
+    def _caption(self) -> dict[str, Any]:
+        seen, expected = self._state.seen, self._state.expected
+        if not seen:
+            return {}
+        return {"text": f"{seen} seen" if expected is None or expected < seen else f"{seen} of {expected} seen"}
+
+
+class TransactionList(_Table):
+    """The newest transactions, newest first; new ones are marked for five seconds. Takes a feed, or its topic.
+
+    ``height`` in pixels; ``rate_hz``: most updates a second. The total counts every frame.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "transactions", Transaction)
+        rows = StateRows(lambda: self._state.current, source.topic.lock)
+        self._build(
+            source,
+            rows,
+            _TRANSACTION_COLUMNS,
+            title="Transactions",
+            height=height,
+            rate_hz=rate_hz,
+            newest_first=True,
+            keep=self._state.current.limit,
+        )
+
+    @property
+    def _state(self) -> TransactionsState:
+        state: TransactionsState = self._source.topic.state
+        return state
+
+    def _caption(self) -> dict[str, Any]:
+        total = self._state.total
+        return {"text": f"{total:,} in total"} if total else {}
+
+    def _fresh(self, changes: RowChanges) -> list[list[Cell]]:
+        feed = self._source.feed
+        now_ns = time.time_ns() if feed is None else feed.now_ns()
+        with self._source.topic.lock:
+            new = [(key, row.recv_ns) for key, row in changes.changed if self._state.is_new(row, now_ns)]
+        return [[_key(key), round((recv_ns + NEW_NS - now_ns) / 1e6)] for key, recv_ns in new]
+
+
+class PeerTable(_Table):
+    """The peers with latency, quality, version and place, and how many of them are connected.
+
+    Takes a feed, or its network topic. ``height`` in pixels; ``rate_hz``: most updates a second.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "network", Peer)
+        rows = StateRows(lambda: self._state.current, source.topic.lock)
+        self._build(source, rows, _PEER_COLUMNS, title="Peers", height=height, rate_hz=rate_hz)
+
+    @property
+    def _state(self) -> NetworkState:
+        state: NetworkState = self._source.topic.state
+        return state
+
+    def _caption(self) -> dict[str, Any]:
+        with self._source.topic.lock:
+            totals, health = self._state.totals, self._state.health
+        if not totals.total:
+            return {}
+        latency = "" if totals.mean_latency_ms is None else f", {totals.mean_latency_ms:.0f} ms on average"
+        return {
+            "text": f"{totals.connected} of {totals.total} connected{latency}",
+            "badge": health,
+            "bar": totals.connected / totals.total,
+        }
+
+
+def _rows_by(source: Source, key: str | None) -> Rows:
+    topic = source.topic
+    own = _STATE_KEYS.get(topic.record_type)
+    if own is not None and key in (None, own) and topic.state is not None:
+        return StateRows(_current_of(topic), topic.lock)
+    if key is not None:
+        return StoreRows(topic.store, key)
+    return NewestRows(topic.store, NEWEST_ROWS)
+
+
+def _current_of(topic: Any) -> Callable[[], Any]:
+    return lambda: topic.state.current
+
+
+def _names(record: type[Record]) -> list[str]:
+    return [c.name for c in columns(record)]
+
+
+def _checked_key(record: type[Record], key: str | None) -> str | None:
+    known = _names(record)
+    if key is not None and key not in known:
+        raise BadOption(f"key={key!r}: {record.__name__} has no such column; it has {', '.join(known)}")
+    return key
+
+
+def _checked_columns(record: type[Record], wanted: Sequence[str] | None) -> list[str]:
+    known = _names(record)
+    if wanted is None:
+        own = [name for name in known if name not in LOCAL_COLUMNS and name not in ("extra", "timestamp")]
+        return ["timestamp", *own][:_TOP_COLUMNS]
+    if isinstance(wanted, str) or not isinstance(wanted, Sequence):
+        raise BadOptionType(f"columns={wanted!r}: expected a list of column names out of {', '.join(known)}")
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise BadOption(f"columns={list(wanted)!r}: expected some of {', '.join(known)}")
+    return list(dict.fromkeys(wanted))
+
+
+def _col(field: str, label: str, kind: Any = "text", **more: Any) -> TableColumn:
+    return TableColumn(field=field, label=label, kind=kind, **more)
+
+
+_VALIDATOR_COLUMNS = (
+    _col("id", "Validator", "mono", width=16),
+    _col("name", "Name", width=14, optional=True),
+    _col("status", "Status", "badge", width=13),
+    _col("voting_power", "Voting power", "number", width=14),
+    _col("uptime_percent", "Uptime", "number", unit="%", digits=2, width=11),
+    _col("last_block_proposed", "Last block", "number", width=13),
+    _col("commission_percent", "Commission", "number", unit="%", digits=2, width=15, optional=True),
+    _col("delegators", "Delegators", "number", width=12, optional=True),
+    _col("total_staked", "Stake", "number", width=22, optional=True),
+    _col("address", "Address", "mono", width=18, optional=True),
+)
+_TRANSACTION_COLUMNS = (
+    _col("timestamp", "Time", "time", unit="UTC", width=14),
+    _col("hash", "Hash", "mono", width=16),
+    _col("sender", "From", "mono", width=15),
+    _col("recipient", "To", "mono", width=15),
+    _col("value_text", "Value", "number", width=20),
+    _col("status", "Status", "badge", width=14),
+    _col("gas_used", "Gas", "number", width=10, optional=True),
+    _col("gas_price", "Gas price", "number", width=13, optional=True),
+    _col("block_number", "Block", "number", width=11, optional=True),
+)
+_PEER_COLUMNS = (
+    _col("peer_id", "Peer", "mono", width=14),
+    _col("status", "Status", "badge", width=15),
+    _col("latency_ms", "Latency", "number", unit="ms", digits=1, width=13),
+    _col("connection_quality", "Quality", "badge", width=13),
+    _col("address", "Address", "mono", width=16),
+    _col("city", "City", width=12, optional=True),
+    _col("country", "Country", width=11, optional=True),
+    _col("version", "Version", "mono", width=10),
+    _col("uptime_s", "Uptime", "number", unit="h", scale=1 / 3600, digits=1, width=11, optional=True),
+    _col("inbound_bytes", "In", "number", unit="MB", scale=1e-6, digits=2, width=11, optional=True),
+    _col("outbound_bytes", "Out", "number", unit="MB", scale=1e-6, digits=2, width=11, optional=True),
+    _col("last_seen", "Last seen", "time", unit="UTC", width=16, optional=True),
+)

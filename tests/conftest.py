@@ -1,0 +1,33 @@
+"""What holds for all tests: no settings of the machine get in, and the slow kinds come last."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# Example times depend on the machine's load; the same examples are tried on every run.
+settings.register_profile("steady", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+FOREIGN = ("AURIGRAPH_URL", "AURIGRAPH_TOKEN", "http_proxy", "https_proxy", "all_proxy", "ws_proxy", "wss_proxy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_machine():
+    """Neither a token nor a proxy of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FOREIGN:
+            patch.delenv(name, raising=False)
+            patch.delenv(name.upper(), raising=False)
+        yield
+
+
+def _pace(item):
+    """0 for ordinary tests, 1 for notebooks, 2 for the browser's (whose driver keeps a loop in the main thread)."""
+    if item.get_closest_marker("browser"):
+        return 2
+    return 1 if item.path.suffix == ".ipynb" else 0
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=_pace)
