@@ -22,8 +22,10 @@ from .errors import (
     WrongThread,
 )
 from .feed import Feed, PortalFeed
+from .node import Node
 from .registry import close_all, connect
 from .schema import Consensus, Metrics, Peer, Transaction, Validator
 from .session import Backoff
+from .simulate import simulate
 
 __version__ = "0.1.0"

@@ -252,6 +252,17 @@ class ColumnStore(Generic[R]):
         """The newest record as it was appended, or None."""
         return self._latest
 
+    @property
+    def oldest_recv_ns(self) -> int | None:
+        """Receive time of the oldest row that is still stored, ns since 1970 UTC; None if none is."""
+        with self._lock:
+            if self._chunks:
+                chunk = self._chunks[0]
+                at: int = chunk.batch.column("recv_ns")[max(0, self._first - chunk.first)].as_py()
+                return at
+            skip = self._first - (self._count - len(self._tail))
+            return self._tail[max(0, skip)].recv_ns if self._count > self._first else None
+
     # ---- writing
 
     def append(self, records: Sequence[R]) -> None:

@@ -496,11 +496,12 @@ class Feed:
 
     def _note_eviction(self, topic: Topic[Any], count: int) -> None:
         """The store was full and let its oldest rows go: one gap that grows, from the first row ever to the oldest kept."""
-        oldest = next(topic.store.records(topic.store.first, topic.store.first + 1))
-        start_ns = self._first_ns.get(topic.name, oldest.recv_ns)
+        latest = topic.store.latest
+        end_ns = topic.store.oldest_recv_ns or (latest.recv_ns if latest is not None else self.now_ns())
+        start_ns = min(end_ns, self._first_ns.get(topic.name, end_ns))
         detail = f"the store was full ({topic.store.max_rows} rows, {topic.store.max_bytes >> 20} MB); its oldest rows went"
         self._book.grow(
-            Gap(topic.name, Cause.CLIENT_OVERFLOW, Certainty.KNOWN, start_ns, oldest.recv_ns, count, 0, detail)
+            Gap(topic.name, Cause.CLIENT_OVERFLOW, Certainty.KNOWN, start_ns, end_ns, count, 0, detail)
         )
 
     def on_request(self, link: Link, request: fsm.GapOpened | fsm.GapClosed) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -24,8 +25,8 @@ SOURCES = {
 LAYERS = {
     0: {"errors", "schema"},
     1: {"protocols", "session", "gaps", "columns", "state"},
-    2: {"clock", "iothread", "client", "node"},
-    3: {"durations", "frames", "status", "dispatch", "registry", "topic", "feed", "simulate"},
+    2: {"durations", "clock", "iothread", "client", "node"},
+    3: {"frames", "status", "dispatch", "registry", "topic", "feed", "simulate"},
     4: {"widgets"},
     5: {"__init__", "cli"},
 }
@@ -144,6 +145,14 @@ def test_each_outside_library_has_one_door(module):
         library = room(name)
         assert library not in NOWHERE
         assert library not in DOORS or within(module, DOORS[library]), f"{library} is imported by {module}"
+
+
+@pytest.mark.skipif(os.environ.get("AURIGRAPH_NB_INSTALLED") != "1", reason="only .ci/run demands the wheel")
+def test_the_wheel_is_tested_and_not_the_checkout():
+    assert CHECKOUT not in PACKAGE.parents
+    assert "site-packages" in PACKAGE.parts
+    assert (PACKAGE / "py.typed").is_file()
+    assert (PACKAGE / "notebooks" / "01-tour.ipynb").is_file()
 
 
 def test_everything_the_front_page_names_can_be_imported():

@@ -85,6 +85,45 @@ def test_add_enters_a_finished_gap_and_opens_an_unfinished_one() -> None:
     assert not book.is_open("metrics", Cause.SEQUENCE_HOLE)
 
 
+def overflow(start_s: int, end_s: int, frames: int | None = 1, topic: str = "metrics") -> Gap:
+    return Gap(topic, Cause.CLIENT_OVERFLOW, Certainty.KNOWN, start_s * S, end_s * S, frames, 0, f"until {end_s}")
+
+
+def test_a_gap_that_grows_stays_one_row() -> None:
+    book = GapBook()
+    for second in (2, 3, 4):
+        grown = book.grow(overflow(1, second, frames=10))
+    assert book.rows() == (grown,) and book.total == 1
+    assert (grown.start_ns, grown.end_ns, grown.frames, grown.detail) == (S, 4 * S, 30, "until 4")
+    book.grow(overflow(5, 6, topic="network"))
+    assert [g.topic for g in book.rows()] == ["metrics", "network"]
+
+
+def test_a_gap_that_grows_has_no_figure_once_a_part_has_none() -> None:
+    book = GapBook()
+    book.grow(overflow(1, 2, frames=3))
+    assert book.grow(overflow(2, 3, frames=None)).frames is None
+    assert book.grow(overflow(3, 4, frames=3)).frames is None
+
+
+def test_a_gap_that_was_evicted_grows_anew() -> None:
+    book = GapBook(keep=1)
+    book.grow(overflow(1, 2, frames=5))
+    book.add(overflow(8, 9, topic="network"))
+    assert book.grow(overflow(9, 10, frames=1)).frames == 1
+    assert (book.total, book.dropped) == (3, 2)
+
+
+def test_the_current_gap_is_the_open_one() -> None:
+    book = GapBook()
+    assert book.current("metrics", Cause.DISCONNECT) is None
+    gap = begin(book)
+    assert book.current("metrics", Cause.DISCONNECT) == gap
+    assert book.current("metrics", Cause.IDLE) is None
+    book.close("metrics", Cause.DISCONNECT, 2 * S)
+    assert book.current("metrics", Cause.DISCONNECT) is None
+
+
 def test_a_full_book_drops_the_oldest_finished_gap_and_counts_it() -> None:
     book = GapBook(keep=3)
     begin(book)

@@ -541,6 +541,7 @@ def test_a_redirect_that_worked_begins_a_new_chain() -> None:
     feed(target, Connect())
     for _ in range(8):
         feed(target, Refused(302, location="/elsewhere"), Opened())
+        assert target.state is O
         assert feed(target, Reconnect())[-1].url is None  # type: ignore[union-attr]
         assert target.state is C
 
@@ -655,7 +656,9 @@ MAKERS: st.SearchStrategy[Maker] = st.one_of(
         st.one_of(st.none(), st.floats()),
         st.one_of(st.none(), st.just("/next"), TEXT),
     ).flatmap(lambda refused: about(Refused, *refused)),
-    st.sampled_from(["dns", "tcp", "tls", "url", "timeout", "protocol", "weird"]).flatmap(lambda k: about(Failed, k)),
+    st.sampled_from(["dns", "tcp", "tls", "url", "timeout", "handshake", "protocol", "weird"]).flatmap(
+        lambda k: about(Failed, k)
+    ),
 )
 POLICIES = st.builds(
     Policy,

@@ -27,6 +27,7 @@ from aurigraph_nb.session import (
     redirect_target,
     shown,
 )
+from aurigraph_nb.session.rules import FAILURES
 from aurigraph_nb.session.text import endpoint
 
 URL = "ws://node:9003/ws/metrics"
@@ -282,7 +283,9 @@ def test_advice_after_a_redirect_names_where_it_led() -> None:
         ("dns", [RETRY, RETRY, FATAL]),
         ("tcp", [RETRY, RETRY, RETRY]),
         ("timeout", [RETRY, RETRY, RETRY]),
+        ("handshake", [RETRY, RETRY, RETRY]),
         ("protocol", [RETRY, RETRY, FATAL]),
+        ("token", [RETRY, RETRY, FATAL]),
         ("tls", [FATAL]),
         ("url", [FATAL]),
     ],
@@ -307,8 +310,14 @@ def test_each_kind_of_failure_has_its_patience(kind: FailedKind, expected: list[
             "tls",
             "TLS failed with node:9003: Name or service not known. Expected a valid certificate for 'node'. Give ssl=",
         ),
+        ("token", "no token to send: Name or service not known (1 of 3 in a row). The callable given as token= has to"),
         ("url", "not a URL to connect to: Name or service not known. Expected ws://host:port/path or wss://host/path"),
         ("timeout", "no answer from node:9003 in time: Name or service not known. Raise open_timeout= in connect()."),
+        (
+            "handshake",
+            "node:9003 closed the connection during the handshake: Name or service not known. The server may be "
+            "starting or stopping; otherwise check that the port is one of a WebSocket server, and ws:// against",
+        ),
         (
             "protocol",
             "no WebSocket handshake from node:9003: Name or service not known (1 of 3 in a row). Expected HTTP",
@@ -380,7 +389,7 @@ OUTCOMES: st.SearchStrategy[Outcome] = st.one_of(
         st.one_of(st.none(), st.floats()),
         st.one_of(st.none(), st.text(max_size=300)),
     ),
-    st.builds(Failed, st.sampled_from(["dns", "tcp", "tls", "url", "timeout", "protocol", ""]), st.text(max_size=300)),
+    st.builds(Failed, st.sampled_from([*FAILURES, ""]), st.text(max_size=300)),
 )
 TALLIES = st.builds(Tally, st.sampled_from(["", "redirect", "close 1009"]), st.integers(0, 9), st.booleans(), st.none())
 POLICIES = st.builds(

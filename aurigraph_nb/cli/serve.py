@@ -54,7 +54,11 @@ def serve(
 ) -> None:
     """Serve a local Aurigraph node.
 
-    Example: aurigraph-nb serve --scenario leader-churn --seed 7
+    \b
+    Examples:
+      aurigraph-nb serve
+      aurigraph-nb serve --scenario leader-churn --seed 7
+      aurigraph-nb serve --rate 10000 --shape portal --port 9000
     """
     options = node_options.make(
         host=host,

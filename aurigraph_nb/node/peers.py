@@ -166,7 +166,8 @@ class Peers:
         for peer in self.all:
             counts[peer.region] = counts.get(peer.region, 0) + 1
         small = {region: n for region, n in counts.items() if n <= LARGEST_CUT * len(self.all)}
-        return max(small or counts, key=lambda region: (small or counts)[region])
+        eligible = small or counts or {"europe": 0}
+        return max(eligible, key=lambda region: eligible[region])
 
     def _lose(self, t: int, peer: Peer) -> None:
         self._leave(t, peer)

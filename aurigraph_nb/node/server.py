@@ -8,35 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import http as status_codes
-import logging
 import threading
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
-from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
-from websockets.http11 import Request, Response
-
 from ..clock import Clock, RealClock, VirtualClock
 from ..errors import FeedClosed, UsageError
 from . import faults
+from .door import LOG, Door
 from .events import TOPICS, Event, ServingEvent, TopicEvent
-from .http import Answer, Site
 from .hub import Hub
 from .model import Model
-from .options import FRAME_LIMIT, NodeOptions
-from .outlet import Outlet
-from .ports import Port
+from .options import NodeOptions
 from .stats import Books, NodeStats
 from .truth import Incident, Truth
 from .wire import Wire
-
-_LOG = logging.getLogger("aurigraph_nb.node")
-_LOG.addHandler(logging.NullHandler())
 
 BATCH_NS = 5_000_000
 """Events within this time go out together."""
@@ -44,9 +30,7 @@ BATCH_EVENTS = 400
 """A node that is late sends as many before it lets others work."""
 PATIENCE_S = 0.5
 PATIENCE_VIRTUAL_S = 30.0
-RETRY_AFTER_S = 5
 END_OF_RUN = (1000, "end of run")
-LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
 
 
 class NodeServer:
@@ -69,15 +53,12 @@ class NodeServer:
         self._hub = Hub(
             Wire(options.shape), self.clock, self._books, broadcast=options.broadcast, patience_s=patience_s
         )
-        self._site = Site(options.path_prefix, options.cors, options.down_at)
-        self._port = Port(options.host, options.port)
+        self._door = Door(options, self.clock, self._hub, self._books)
         self._model: Model | None = None
         self._model_lock = threading.Lock()  # the truth is read from other threads
         self._turn = asyncio.Lock()  # of start and stop
-        self._listening: Server | None = None
         self._pacer: asyncio.Task[None] | None = None
         self._hold: contextlib.ExitStack | None = None  # keeps a virtual clock still until begin
-        self._refusal: tuple[faults.Fault, int | None] | None = None  # and until when
         self._running = self._dark = self._closed = False
         self._finished = asyncio.Event()
 
@@ -104,11 +85,11 @@ class NodeServer:
         Raises:
             UsageError: the node was never started and has no port yet.
         """
-        if self._port.number == 0:
+        if self._door.port == 0:
             raise UsageError("this node has no address yet; start() it first, or give it a port=.")
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.options.host, self.options.host)
         shown = f"[{host}]" if ":" in host else host
-        return f"{'ws' if self.options.ssl is None else 'wss'}://{shown}:{self._port.number}"
+        return f"{'ws' if self.options.ssl is None else 'wss'}://{shown}:{self._door.port}"
 
     @property
     def truth(self) -> Truth:
@@ -142,7 +123,7 @@ class NodeServer:
                 hold.enter_context(self.clock.awake())
                 await self._catch_up()
                 if not self._dark:
-                    await self._listen()
+                    await self._door.open()
                 self._running = True
                 self._hold = hold.pop_all()
             if self._model is not None or not self._virtual:
@@ -169,7 +150,7 @@ class NodeServer:
                 self._pacer.cancel()
                 await asyncio.wait([self._pacer])
                 self._pacer = None
-            await self._shut(code, reason)
+            await self._door.shut(code, reason)
             if self._model is not None:
                 self._note(Incident("stopped", self.clock.now_ns(), None, "stopped by its user"))
             self._release_clock()
@@ -178,7 +159,7 @@ class NodeServer:
         """Stop for good and give the port up. Harmless when closed."""
         await self.stop()
         self._closed = True
-        self._port.release()
+        self._door.release()
 
     def _release_clock(self) -> None:
         if self._hold is not None:
@@ -201,44 +182,6 @@ class NodeServer:
                     self._dark = not event.up
             await asyncio.sleep(0)
 
-    async def _listen(self) -> None:
-        options = self.options
-        level = options.compression_level
-        deflate = ServerPerMessageDeflateFactory(
-            server_max_window_bits=12, client_max_window_bits=12, compress_settings={"level": level, "memLevel": 5}
-        )
-        listener = self._port.listener()
-        try:
-            self._listening = await serve(
-                self._handle,
-                sock=listener,
-                backlog=1024,
-                ssl=options.ssl,
-                process_request=self._process_request,
-                compression=None,
-                extensions=[] if level is None else [deflate],
-                max_size=(options.max_size, min(options.max_size, FRAME_LIMIT)),
-                ping_timeout=60,
-                close_timeout=2,
-                server_header="aurigraph-nb",
-                logger=_LOG,
-            )
-        except BaseException:
-            listener.close()
-            raise
-
-    async def _shut(self, code: int, reason: str) -> None:
-        """Stop listening, then close what is open."""
-        listening, self._listening = self._listening, None
-        if listening is None:
-            return
-        listening.close(close_connections=False)
-        await self._hub.close(code, reason)
-        # A connection in the middle of its handshake is not the hub's yet.
-        for connection in list(listening.connections):
-            await connection.close(code, reason)
-        await listening.wait_closed()
-
     # Running
 
     async def _pace(self, model: Model) -> None:
@@ -247,7 +190,7 @@ class NodeServer:
                 self._release_clock()
                 await self._run(model)
         except Exception:
-            _LOG.exception("the node's model failed; its connections are closed")
+            LOG.exception("the node's model failed; its connections are closed")
             await self._hub.close(1011, "internal error")
 
     async def _run(self, model: Model) -> None:
@@ -264,7 +207,7 @@ class NodeServer:
         if model.end_ns is not None:
             await self.clock.sleep_until(model.end_ns)
         self._finished.set()
-        await self._hub.close(*END_OF_RUN)
+        await self._door.see_out(*END_OF_RUN)
 
     async def _send_until(self, model: Model, until_ns: int) -> None:
         while (due := model.next_ns) is not None and due <= until_ns:
@@ -283,75 +226,10 @@ class NodeServer:
             frames = []
             self._dark = not event.up
             if self._dark:
-                await self._shut(1012, "service restart")
+                await self._door.shut(1012, "service restart")
             else:
-                await self._listen()
+                await self._door.open()
         self._hub.broadcast(frames)
-
-    # Connections
-
-    async def _handle(self, connection: ServerConnection) -> None:
-        request = connection.request
-        assert request is not None  # the handshake is over
-        name = request.headers.get(LOCKSTEP_HEADER)
-        lockstep = None if name is None else self.clock.lookup(name)
-        topic = self._site.topics[request.path.partition("?")[0]]
-        outlet = Outlet(connection, topic, lockstep, self.options.buffer_bytes)
-        if self.finished:
-            await outlet.close(*END_OF_RUN)
-            return
-        if self._total >= self.options.max_connections:
-            await outlet.close(1013, "too many connections")
-            return
-        self._hub.add(outlet)
-        try:
-            async for message in connection:
-                self._received(message)
-        except ConnectionClosed:
-            pass  # how it ended is the client's matter
-        finally:
-            self._hub.remove(outlet)
-
-    @property
-    def _total(self) -> int:
-        return sum(self._hub.connections.values())
-
-    def _received(self, message: str | bytes) -> None:
-        """Clients of these streams have nothing to say; some send a heartbeat all the same."""
-        try:
-            heartbeat = len(message) < 1_000 and msgspec.json.decode(message)["type"] == "ping"
-        except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError, IndexError):
-            heartbeat = False
-        if heartbeat:
-            self._books.pings += 1
-        else:
-            self._books.ignored += 1
-
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        origins = request.headers.get_all("Origin")
-        routed = self._site.route(request.method, request.path, ", ".join(origins) if origins else None, self.stats)
-        if isinstance(routed, Answer):
-            return _response(routed)
-        refusal = self._refuse(routed)
-        if refusal is None:
-            return None
-        self._books.refused += 1
-        return _response(refusal)
-
-    def _refuse(self, topic: str) -> Answer | None:
-        """Why a handshake for ``topic`` is refused, if it is."""
-        if self._refusal is not None:
-            fault, until_ns = self._refusal
-            if until_ns is not None and self.clock.now_ns() >= until_ns:
-                self._refusal = None
-            elif topic in fault.topics:
-                after = fault.retry_after_s
-                headers = () if after is None else (("Retry-After", str(after)),)
-                return Answer(fault.status, b"Refused by order.\n", headers=headers)
-        if self._total >= self.options.max_connections:
-            text = f"All {self.options.max_connections} connections of this node are taken.\n"
-            return Answer(503, text.encode(), headers=(("Retry-After", str(RETRY_AFTER_S)),))
-        return None
 
     # Faults
 
@@ -376,14 +254,14 @@ class NodeServer:
             case "stall":
                 self._hub.stall(fault.topics, until)
             case "refuse":
-                self._refusal = (fault, until)
+                self._door.refuse(fault, until)
             case _:
                 self._clear(now)
         return sum(count for t, count in self._hub.connections.items() if t in fault.topics)
 
     def _clear(self, now_ns: int) -> None:
         self._hub.resume()
-        self._refusal = None
+        self._door.admit()
         if self._model is not None:
             with self._model_lock:
                 for kind in ("fault:stall", "fault:refuse"):
@@ -397,12 +275,3 @@ class NodeServer:
     def topic_urls(self) -> dict[str, str]:
         """Where each topic is."""
         return {topic: f"{self.url}{self.options.path_prefix}/{topic}" for topic in TOPICS}
-
-
-def _response(answer: Answer) -> Response:
-    headers = Headers(answer.headers)
-    headers["Connection"] = "close"
-    if answer.status != 204:
-        headers["Content-Type"] = answer.content_type
-        headers["Content-Length"] = str(len(answer.body))
-    return Response(answer.status, status_codes.HTTPStatus(answer.status).phrase, headers, answer.body)

@@ -284,7 +284,7 @@ class PortalDecoder:
             return None, "JSON, but no object (or list of objects)"
         parts = []
         for data in objects:
-            if topic == "network" and type(data.get("location")) is dict:
+            if topic == "network" and type(data.get("location", 0)) in (dict, type(None)):
                 data = _flat_location(data)
             plan = reading.plan(data)
             if not _is_about(topic, {column for _, column, _ in plan.fields}):
@@ -365,7 +365,7 @@ def _plain_word(frame: Frame) -> Control | None:
 def _flat_location(data: dict[str, Any]) -> dict[str, Any]:
     """``location{city, coordinates{lat}}`` as ``location.city``, ``location.coordinates.lat``."""
     flat = {name: value for name, value in data.items() if name != "location"}
-    for name, value in data["location"].items():
+    for name, value in (data["location"] or {}).items():
         if name == "coordinates" and type(value) is dict:
             flat.update({f"location.coordinates.{inner}": v for inner, v in value.items()})
         else:

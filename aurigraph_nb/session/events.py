@@ -36,8 +36,9 @@ class State(StrEnum):
     """Over, for good."""
 
 
-FailedKind: TypeAlias = Literal["dns", "tcp", "tls", "url", "timeout", "protocol"]
-"""Where an attempt failed: unknown host, no TCP connection, TLS, malformed URL, no answer in time, no WebSocket."""
+FailedKind: TypeAlias = Literal["dns", "tcp", "tls", "url", "timeout", "handshake", "protocol", "token"]
+"""Where an attempt failed: unknown host, no TCP connection, TLS, malformed URL, no answer in time, a connection that
+was closed during the handshake, an answer that is no WebSocket handshake, no token to be had for it."""
 
 
 class Connect(msgspec.Struct, frozen=True):

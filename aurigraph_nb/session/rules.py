@@ -127,11 +127,18 @@ FAILURES: Mapping[str, Row] = MappingProxyType(
         ),
         "url": Row("not a URL to connect to", 1, "Expected ws://host:port/path or wss://host/path: correct the URL."),
         "timeout": Row("no answer from {host_port} in time", None, "Raise open_timeout= in connect(). " + _AGAIN),
+        "handshake": Row(
+            "{host_port} closed the connection during the handshake",
+            None,
+            "The server may be starting or stopping; otherwise check that the port is one of a WebSocket server, and "
+            "ws:// against wss://. " + _AGAIN,
+        ),
         "protocol": Row(
             "no WebSocket handshake from {host_port}",
             3,
             "Expected HTTP status 101: check that the port is one of a WebSocket server. " + _AGAIN,
         ),
+        "token": Row("there was no token to send", 3, "The callable given as token= has to return the token as text."),
     }
 )
 SPEAKS_OF_AUTH = re.compile(

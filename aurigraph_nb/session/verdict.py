@@ -77,7 +77,7 @@ class Verdict(msgspec.Struct, frozen=True):
     retry_after_s: float | None
     """Least seconds to wait, as the server asked (300 at most); None if it did not ask."""
     cause: str
-    """For a program: ``close 1006``, ``http 404``, ``dns``, ``tcp``, ``tls``, ``url``, ``timeout``, ``protocol``."""
+    """For a program: ``close 1006``, ``http 404``, ``dns``, ``tcp``, ``tls``, ``url``, ``timeout``, and so on."""
     came: str = ""
     """The part of the message that says what came."""
     tally: Tally = Tally()
