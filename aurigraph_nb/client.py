@@ -40,6 +40,9 @@ READ_QUEUE = 256
 
 CLOSE_TIMEOUT_S = 2.0
 
+SECRETS_KEPT = 20
+"""Tokens of the past that are still looked for; a callable brings a new one at each attempt."""
+
 LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
 
 log = logging.getLogger("aurigraph_nb")
@@ -62,6 +65,35 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Options(compression={self.compression!r}, max_size={self.max_size!r})"
+
+
+class Secrets:
+    """Texts that must be shown nowhere, even if the server sends them back."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._texts: dict[str, None] = {}
+        for name, value in headers.items():
+            if name.lower() in ("authorization", "cookie", "proxy-authorization") or "token" in name.lower():
+                self.add(value)
+                self.add(value.rpartition(" ")[2])
+
+    def __repr__(self) -> str:
+        return "<Secrets>"
+
+    def add(self, text: str) -> None:
+        if text:
+            self._texts[text] = None
+            while len(self._texts) > SECRETS_KEPT:
+                del self._texts[next(iter(self._texts))]
+
+    def scrub(self, text: str) -> str:
+        for secret in self._texts:
+            text = text.replace(secret, "***")
+        return text
+
+
+class TokenFailed(ConnectFailed):
+    """The token callable brought none."""
 
 
 class Sink(Protocol):
@@ -113,13 +145,15 @@ class Link:
         clock: Clock,
         rng: random.Random,
         sink: Sink,
+        secrets: Secrets,
         name: str,
     ) -> None:
         self.endpoint, self.url, self.topics = endpoint, url, topics
         self.session = fsm.Session(policy, rng)
         self._protocol, self._options, self._clock, self._sink, self._name = protocol, options, clock, sink, name
+        self._secrets = secrets
         self._ws: _Arrival | None = None
-        self._dialled = 0
+        self._dialling = self._dialled = 0
         self._last_ns: int | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._dial_task: asyncio.Task[None] | None = None
@@ -173,9 +207,10 @@ class Link:
     def _perform(self, request: fsm.Request) -> None:
         match request:
             case fsm.Dial():
+                self._dialling = request.dial
                 self._clock_held(self._dial(request.url or self.url, request.dial))
             case fsm.Hangup():
-                self._hang_up(request.code, request.reason)
+                self._hang_up(request)
             case fsm.StartTimer():
                 self._stop_timer()
                 self._timer = self._clock.call_later(request.delay_s, partial(self.handle, fsm.TimerFired(request.timer)))
@@ -189,13 +224,15 @@ class Link:
             self._timer.cancel()
             self._timer = None
 
-    def _hang_up(self, code: int, reason: str) -> None:
-        if self._dial_task is not None:
+    def _hang_up(self, request: fsm.Hangup) -> None:
+        if self._dial_task is not None and self._dialling == request.dial:
             self._dial_task.cancel()
-        ws, self._ws = self._ws, None
-        if ws is not None:
+            self._dial_task = None
+        if self._ws is not None and self._dialled == request.dial:
+            ws, self._ws = self._ws, None
             self._flush()
-            self._own(self._close_socket(ws, code, reason))
+            self._stop_pulse()
+            self._own(self._close_socket(ws, request.code, request.reason))
 
     async def _close_socket(self, ws: _Arrival, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
@@ -225,7 +262,7 @@ class Link:
         except Exception as exc:  # noqa: BLE001 - whatever went wrong, the session decides what it means
             if self._dial_task is me:
                 self._dial_task = None
-                self.handle(outcome(exc, dial, self._clock.now_ns()))
+                self.handle(outcome(exc, dial, self._clock.now_ns(), self._secrets.scrub))
             return
         if self._dial_task is not me:  # hung up on while the answer was on its way
             await self._close_socket(ws, 1000, "")
@@ -241,7 +278,9 @@ class Link:
         options = self._options
         headers = dict(options.headers)
         if options.token is not None:
-            headers["Authorization"] = f"Bearer {await token_of(options.token)}"
+            token = await token_of(options.token)
+            self._secrets.add(token)
+            headers["Authorization"] = f"Bearer {token}"
         name = f"{self._name}/{self.endpoint}/{self.session.conn_epoch + 1}"
         self._lockstep = self._clock.channel(name)
         if self._lockstep is not None:
@@ -283,7 +322,7 @@ class Link:
                 elif self._flush_timer is None:
                     self._schedule_flush()
         except ConnectionClosed as exc:
-            self._lost(ws, lost_event(exc, self._dialled, self._last_ns), lockstep)
+            self._lost(ws, lost_event(exc, self._dialled, self._last_ns, self._secrets.scrub), lockstep)
         except Exception as exc:
             # A fault of ours while handling a frame. It must not end in a feed that silently stands still.
             log.exception("a fault while handling frames of %s", self.endpoint)
@@ -350,7 +389,7 @@ class Link:
 async def token_of(token: str | Callable[[], str]) -> str:
     """The token itself; a callable is asked on another thread, since it may well go and fetch one.
 
-    :raises ConnectFailed: if the callable fails
+    :raises TokenFailed: if the callable fails
     """
     if isinstance(token, str):
         return token
@@ -358,31 +397,31 @@ async def token_of(token: str | Callable[[], str]) -> str:
         value = await asyncio.to_thread(token)
     except Exception as exc:
         # The message of a token provider may hold the token: its type is all that is told.
-        raise ConnectFailed(
+        raise TokenFailed(
             f"the token callable raised {type(exc).__name__}; it should return the token as text"
         ) from None
     if not isinstance(value, str):
-        raise ConnectFailed(f"the token callable returned {type(value).__name__}; expected the token as text")
+        raise TokenFailed(f"the token callable returned {type(value).__name__}; expected the token as text")
     return value
 
 
-def lost_event(exc: ConnectionClosed, dial: int, last_ns: int | None) -> fsm.Lost:
+def lost_event(exc: ConnectionClosed, dial: int, last_ns: int | None, scrub: Callable[[str], str] = str) -> fsm.Lost:
     """What the end of a connection means: the peer's close code, or ours where we ended it for a fault."""
     ours = exc.sent is not None and exc.sent.code != 1000 and (exc.rcvd is None or exc.rcvd_then_sent is False)
     frame = exc.sent if ours else exc.rcvd
     if frame is None:
         return fsm.Lost(1006, "", dial=dial, last_ns=last_ns)
-    return fsm.Lost(int(frame.code), frame.reason, dial=dial, ours=ours, last_ns=last_ns)
+    return fsm.Lost(int(frame.code), scrub(frame.reason), dial=dial, ours=ours, last_ns=last_ns)
 
 
-def outcome(exc: Exception, dial: int, now_ns: int) -> fsm.Event:
+def outcome(exc: Exception, dial: int, now_ns: int, scrub: Callable[[str], str] = str) -> fsm.Event:
     """What a failed attempt means, as an event for the session."""
     if isinstance(exc, InvalidStatus):
         headers = exc.response.headers
         wait_s = fsm.parse_retry_after(headers.get("Retry-After"), now_ns)
         return fsm.Refused(exc.response.status_code, wait_s, headers.get("Location"), dial=dial)
     kind, detail = _failure(exc)
-    return fsm.Failed(kind, detail, dial=dial)
+    return fsm.Failed(kind, scrub(detail), dial=dial)
 
 
 def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
@@ -397,12 +436,14 @@ def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
             return "timeout", "no answer to the opening handshake"
         case InvalidMessage() | EOFError():
             # A server that restarts cuts handshakes short, so this is no word about what it speaks.
-            return "tcp", "the server closed the connection during the opening handshake"
-        case ConnectFailed() | InvalidHandshake():
+            return "handshake", "the server closed the connection during the opening handshake"
+        case TokenFailed():
+            return "token", str(exc)
+        case InvalidHandshake():
             return "protocol", str(exc)
         case ConnectionResetError() if exc.errno is None:
             # What asyncio says when the connection goes before TLS stands.
-            return "tcp", "the connection was cut during the TLS handshake (a server without TLS is reached by ws://)"
+            return "handshake", "the connection was cut during the TLS handshake (a server without TLS is reached by ws://)"
         case OSError():
             return "tcp", os.strerror(exc.errno) if exc.errno else str(exc) or type(exc).__name__
     return "protocol", f"{type(exc).__name__} in the opening handshake"

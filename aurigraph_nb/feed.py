@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import threading
 import time
@@ -19,7 +20,7 @@ import msgspec
 
 from . import iothread
 from . import session as fsm
-from .client import Link, Options
+from .client import Link, Options, Secrets
 from .clock import Cancellable, Clock, RealClock
 from .dispatch import CallbackErrors
 from .durations import seconds
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .node import Node
+
+log = logging.getLogger("aurigraph_nb")
 
 RAW_KEPT = 100
 CLOSE_TIMEOUT_S = 10.0
@@ -129,6 +132,7 @@ class Feed:
         self.control: deque[Control] = deque(maxlen=RAW_KEPT)
         """The last 100 frames without data."""
         self._url, self._wire, self._policy, self._options = url, protocol, policy, options
+        self._secrets = Secrets(options.headers)
         self._clock = clock or RealClock()
         self._debug = debug
         self._wish = auto_connect
@@ -275,6 +279,7 @@ class Feed:
                 clock=self._clock,
                 rng=self._rng,
                 sink=self,
+                secrets=self._secrets,
                 name=f"{id(self):x}",
             )
             if self._wish:
@@ -440,9 +445,7 @@ class Feed:
         """Decode a batch of frames and hand its rows to the topics."""
         batch = self._decoder.decode(frames)
         if self._debug:
-            self.raw.extend(
-                RawFrame(f.endpoint, f.text, preview(f.data), len(f.data), f.recv_ns) for f in frames[-RAW_KEPT:]
-            )
+            self._keep_raw(frames[-RAW_KEPT:])
         self._count(link, frames)
         for failed in batch.undecoded:
             self._note_undecoded(failed)
@@ -454,13 +457,20 @@ class Feed:
             link.data_came()
         self.tell()
 
+    def _keep_raw(self, frames: list[Frame]) -> None:
+        scrub = self._secrets.scrub
+        for frame in frames:
+            kept = RawFrame(frame.endpoint, frame.text, scrub(preview(frame.data)), len(frame.data), frame.recv_ns)
+            self.raw.append(kept)
+            log.debug("%s: %s", kept.endpoint, kept.data)
+
     def _count(self, link: Link, frames: list[Frame]) -> None:
         name = link.topics[0] if len(link.topics) == 1 else None
         if name is not None:
             self._topics[name].count(frames[-1].recv_ns, len(frames), sum(len(f.data) for f in frames))
 
     def _note_undecoded(self, failed: Undecoded) -> None:
-        self.undecoded.append(failed)
+        self.undecoded.append(msgspec.structs.replace(failed, preview=self._secrets.scrub(failed.preview)))
         if failed.topic is None:
             return
         self._topics[failed.topic].undecoded += 1
@@ -470,7 +480,7 @@ class Feed:
         )
 
     def _note_control(self, link: Link, control: Control) -> None:
-        self.control.append(control)
+        self.control.append(msgspec.structs.replace(control, detail=self._secrets.scrub(control.detail)))
         if control.endpoint in self._topics:
             self._topics[control.endpoint].control += 1
         if control.reply is not None:

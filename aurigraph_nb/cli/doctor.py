@@ -42,9 +42,10 @@ def doctor(
     timeout: Annotated[str, typer.Option(help="Limit of each step, in seconds or like '1min'.")] = "10",
     ca: Annotated[Path | None, typer.Option(help="File with the certificate authority of the server.")] = None,
 ) -> None:
-    """Find out why a feed does not come: name, TCP, TLS, handshake, compression, health, first frame, lag.
+    """Find out why a feed does not come.
 
-    Ends with code 1 if a step failed. Tokens are never shown.
+    Examines name, TCP, TLS, handshake, compression, health, first frame and lag. Ends with code 1 if a step failed.
+    Tokens are never shown.
 
     \b
     Examples:

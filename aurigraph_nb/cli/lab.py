@@ -46,9 +46,9 @@ def lab(
         Path, typer.Option("--dir", help="Folder for your copies of the notebooks; yours are never overwritten.")
     ] = Path("aurigraph-notebooks"),
 ) -> None:
-    """Open the tour and the other notebooks in JupyterLab. Ctrl-C ends it.
+    """Open the notebooks in JupyterLab.
 
-    What follows -- is handed to JupyterLab as it is.
+    Copies them to a folder of yours first. Ctrl-C ends it. What follows -- is handed to JupyterLab as it is.
 
     \b
     Examples:

@@ -138,8 +138,7 @@ class Probes:
                 close_timeout=1,
                 ssl=self._context,
             )
-        except Exception as error:
-            # Whatever the peer did to the handshake is a finding; a fault of ours is told with its name.
+        except Exception as error:  # noqa: BLE001 - whatever the peer did to the handshake is a finding
             return self._refused(error)
 
     async def _listen(self, connection: ClientConnection) -> Listened:

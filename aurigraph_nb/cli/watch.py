@@ -32,6 +32,8 @@ FIELDS = 5
 """Fields shown of a row."""
 FIRST_ROW_WITHIN_S = 10.0
 """How long --once waits for a first row."""
+ALL_TOPICS_WITHIN_S = 1.5
+"""How much longer it waits for a first row of the others."""
 
 _COLOURS = {
     State.CONNECTED: "green",
@@ -84,10 +86,12 @@ def watch(
     token: Annotated[str | None, typer.Option(help="Token for the server; see also AURIGRAPH_TOKEN.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol, where the URL does not tell it.")] = None,
     duration: Annotated[str | None, typer.Option(help="End after so long: seconds, or a text like '5min'.")] = None,
-    once: Annotated[bool, typer.Option("--once", help="Print one table when the first row is there, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one table when first rows are there, and end.")] = False,
     interval: Annotated[str, typer.Option(help="Time from one picture to the next, at least 0.1 s.")] = "0.5",
 ) -> None:
-    """Watch a network in the terminal: topics, rates, lag, gaps, newest rows. Ctrl-C ends it.
+    """Watch a network in the terminal.
+
+    Shows topics, rates, lag, gaps and the newest rows. Ctrl-C ends it.
 
     \b
     Examples:
@@ -121,7 +125,7 @@ def follow(
 ) -> int:
     """Open every topic and show the feed until it ends, or the time is over.
 
-    :param once: show one picture, when the first row is there (or after ``duration_s``, by default 10 s)
+    :param once: show one picture, when the first rows are there (or after ``duration_s``, by default 10 s)
     :returns: the exit code: 1 if the feed failed, or if ``once`` had nothing to show
     """
     for topic in feed.topics:
@@ -136,14 +140,20 @@ def follow(
             sleep(min(interval_s, left_s))
             view = look(feed)
             live.update(render(view), refresh=True)
+    if not console.is_terminal:
+        console.line()  # where nothing moves, Live leaves the last line open
     return 1 if view.status.state is State.ERROR else 0
 
 
 def _one_picture(
     feed: Watchable, console: Console, end_s: float, monotonic: Callable[[], float], sleep: Callable[[float], None]
 ) -> int:
-    while not (_any_row(status := feed.status) or _over(status)) and monotonic() < end_s:
-        sleep(0.05)
+    def wait(enough: Callable[[Status], bool], until_s: float) -> None:
+        while not (enough(status := feed.status) or _over(status)) and monotonic() < until_s:
+            sleep(0.05)
+
+    wait(_any_row, end_s)
+    wait(_all_rows, min(end_s, monotonic() + ALL_TOPICS_WITHIN_S))
     view = look(feed)
     console.print(render(view))
     return 0 if _any_row(view.status) else 1
@@ -151,6 +161,10 @@ def _one_picture(
 
 def _any_row(status: Status) -> bool:
     return any(topic.rows for topic in status.topics.values())
+
+
+def _all_rows(status: Status) -> bool:
+    return all(topic.rows for topic in status.topics.values())
 
 
 def _over(status: Status) -> bool:

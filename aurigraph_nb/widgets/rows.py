@@ -53,7 +53,7 @@ def column_for(record: type[Record], name: str) -> TableColumn:
     if found.kind is Kind.TIME:
         return TableColumn(field=name, label=label, kind="time", unit="UTC", width=14)
     if name in ("status", "state", "health", "connection_quality"):
-        return TableColumn(field=name, label=label, kind="badge", width=14)
+        return TableColumn(field=name, label=label, kind="badge", width=18)
     numeric = pa.types.is_integer(found.arrow) or pa.types.is_floating(found.arrow) or found.kind is Kind.DECIMAL
     if numeric:
         return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, len(label) + len(unit) + 4))

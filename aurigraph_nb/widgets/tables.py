@@ -202,7 +202,7 @@ class TransactionList(_Table):
             height=height,
             rate_hz=rate_hz,
             newest_first=True,
-            keep=self._state.current.limit,
+            keep=source.topic.state.current.limit,
         )
 
     @property
@@ -249,9 +249,10 @@ class PeerTable(_Table):
             totals, health = self._state.totals, self._state.health
         if not totals.total:
             return {}
-        latency = "" if totals.mean_latency_ms is None else f", {totals.mean_latency_ms:.0f} ms on average"
+        latency = totals.mean_latency_ms
         return {
-            "text": f"{totals.connected} of {totals.total} connected{latency}",
+            "text": f"{totals.connected} of {totals.total} connected",
+            "hint": "" if latency is None else f"{latency:.1f} ms latency on average",
             "badge": health,
             "bar": totals.connected / totals.total,
         }
@@ -302,7 +303,7 @@ def _col(field: str, label: str, kind: Any = "text", **more: Any) -> TableColumn
 _VALIDATOR_COLUMNS = (
     _col("id", "Validator", "mono", width=16),
     _col("name", "Name", width=14, optional=True),
-    _col("status", "Status", "badge", width=13),
+    _col("status", "Status", "badge", width=16),
     _col("voting_power", "Voting power", "number", width=14),
     _col("uptime_percent", "Uptime", "number", unit="%", digits=2, width=11),
     _col("last_block_proposed", "Last block", "number", width=13),
@@ -312,21 +313,21 @@ _VALIDATOR_COLUMNS = (
     _col("address", "Address", "mono", width=18, optional=True),
 )
 _TRANSACTION_COLUMNS = (
-    _col("timestamp", "Time", "time", unit="UTC", width=14),
+    _col("timestamp", "Time", "time", unit="UTC", digits=0, width=17),
     _col("hash", "Hash", "mono", width=16),
     _col("sender", "From", "mono", width=15),
     _col("recipient", "To", "mono", width=15),
     _col("value_text", "Value", "number", width=20),
-    _col("status", "Status", "badge", width=14),
+    _col("status", "Status", "badge", width=16),
     _col("gas_used", "Gas", "number", width=10, optional=True),
     _col("gas_price", "Gas price", "number", width=13, optional=True),
     _col("block_number", "Block", "number", width=11, optional=True),
 )
 _PEER_COLUMNS = (
     _col("peer_id", "Peer", "mono", width=14),
-    _col("status", "Status", "badge", width=15),
+    _col("status", "Status", "badge", width=18),
     _col("latency_ms", "Latency", "number", unit="ms", digits=1, width=13),
-    _col("connection_quality", "Quality", "badge", width=13),
+    _col("connection_quality", "Quality", "badge", width=16),
     _col("address", "Address", "mono", width=16),
     _col("city", "City", width=12, optional=True),
     _col("country", "Country", width=11, optional=True),

@@ -278,7 +278,7 @@ class ChartView {
     const { x, windowMs } = this.data;
     if (windowMs === null || x.length === 0) return null;
     const last = x[x.length - 1];
-    return [last - windowMs, last];
+    return [Math.max(x[0], last - windowMs), last];
   }
 
   shapes() {

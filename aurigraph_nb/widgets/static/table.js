@@ -145,7 +145,7 @@ function sortKeys(keys, rows, kind, { column, down }) {
 function cellText(value, column) {
   if (value === null || value === undefined) return "–";
   if (column.kind === "number") return formatNumber(value, column.digits);
-  if (column.kind === "time") return formatTime(value);
+  if (column.kind === "time") return column.digits === 0 ? formatTime(value).slice(0, 8) : formatTime(value);
   return String(value);
 }
 
@@ -288,8 +288,9 @@ class TableView {
   }
 
   drawCaption() {
-    const { text, badge: word, bar } = this.data.caption;
+    const { text, hint, badge: word, bar } = this.data.caption;
     setText(this.caption, text ?? "");
+    this.caption.title = hint ?? "";
     show(this.bar, typeof bar === "number");
     if (typeof bar === "number") {
       const share = Math.max(0, Math.min(1, bar));
