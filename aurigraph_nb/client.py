@@ -47,7 +47,7 @@ LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
 
 log = logging.getLogger("aurigraph_nb")
 _quiet = logging.getLogger("aurigraph_nb.websockets")
-_quiet.addHandler(logging.NullHandler())
+_quiet.setLevel(logging.CRITICAL + 1)
 _quiet.propagate = False  # the library's log lines hold URLs and headers, and those may hold tokens
 
 

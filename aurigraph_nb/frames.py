@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as _compute
 
 from .durations import parse_time, seconds
 from .errors import BadOption, MissingExtra
 
 if TYPE_CHECKING:
     import polars
+
+pc: Any = _compute
+Column = Any
+"""An Arrow column. The stubs' generics refuse scalars and casts that the library takes."""
 
 Index = Literal["timestamp", "recv"] | None
 DtypeBackend = Literal["numpy_nullable", "pyarrow"] | None
@@ -68,7 +72,7 @@ def wanted_columns(table: pa.Table, columns: Sequence[str] | None) -> list[str]:
     return list(columns)
 
 
-def row_times(table: pa.Table, by: str = "timestamp") -> pa.ChunkedArray:
+def row_times(table: pa.Table, by: str = "timestamp") -> Column:
     """Time of each row, as ``timestamp[ns, UTC]``: server time (receive time where missing), or receive time."""
     recv = table.column("recv_ns").cast(pa.timestamp("ns", "UTC"))
     return recv if by == "recv" else pc.coalesce(table.column("timestamp"), recv)
@@ -115,7 +119,7 @@ def to_pandas(table: pa.Table, *, index: Index = "timestamp", dtype_backend: Dty
     return frame
 
 
-def _datetimes(column: pa.ChunkedArray) -> pd.DatetimeIndex:
+def _datetimes(column: Column) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(np.asarray(column.cast(pa.int64()))).tz_localize("UTC")
 
 
@@ -123,7 +127,7 @@ def _backed(flag: pd.Series[bool], backend: str) -> pd.Series[Any]:
     return flag.astype("boolean" if backend == "numpy_nullable" else pd.ArrowDtype(pa.bool_()))
 
 
-def _series(column: pa.ChunkedArray, nullable: bool, backend: DtypeBackend) -> pd.Series[Any]:
+def _series(column: Column, nullable: bool, backend: DtypeBackend) -> pd.Series[Any]:
     """One column. Decimals are always Arrow-backed (nothing else is exact), categories always categories.
 
     Whether an integer or truth column can hold nulls is the schema's word, so that a dtype never depends on the data.
@@ -150,19 +154,19 @@ def _series(column: pa.ChunkedArray, nullable: bool, backend: DtypeBackend) -> p
     return pd.Series(column.cast(pa.large_string()).to_pandas())
 
 
-def _masked(column: pa.ChunkedArray, make: Any, filler: Any) -> Any:
+def _masked(column: Column, make: Any, filler: Any) -> Any:
     mask = np.asarray(column.is_null())
     return make(np.array(column.fill_null(filler)), mask)
 
 
-def _nullable_datetimes(column: pa.ChunkedArray) -> pd.DatetimeIndex:
+def _nullable_datetimes(column: Column) -> pd.DatetimeIndex:
     raw = np.array(column.cast(pa.int64()).fill_null(np.iinfo(np.int64).min))
     return pd.DatetimeIndex(raw.view("datetime64[ns]")).tz_localize("UTC")
 
 
-def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
+def _categorical(column: Column) -> pd.Categorical:
     """A categorical whose categories are those that occur, sorted."""
-    whole = cast("pa.DictionaryArray[Any]", _one_array(column))
+    whole = _one_array(column)
     codes = np.array(whole.indices.fill_null(-1)).astype(np.int64)
     values = np.asarray(whole.dictionary.to_pylist(), dtype=object)
     used = np.flatnonzero(np.bincount(codes[codes >= 0], minlength=len(values))) if len(values) else np.array([], int)
@@ -173,7 +177,7 @@ def _categorical(column: pa.ChunkedArray) -> pd.Categorical:
     return pd.Categorical.from_codes(cast("Any", place[codes]), categories=names)
 
 
-def _one_array(column: pa.ChunkedArray) -> pa.Array[Any]:
+def _one_array(column: Column) -> Any:
     if column.num_chunks == 0:
         return pa.array([], column.type)
     if column.num_chunks == 1:

@@ -94,8 +94,8 @@ def connect(
         heartbeat_timeout_s=_positive("heartbeat_timeout_s", heartbeat_timeout_s),
     )
     backoff = reconnect or fsm.PRESETS[name]
-    key = (full, name, _identity(token), _identity(headers), id(ssl), compression, options.open_timeout_s, max_size)
-    key = (*key, backoff, heartbeat_interval_s, heartbeat_timeout_s, auto_connect, debug)
+    shown = (full, name, _identity(token), _identity(headers), id(ssl), compression, options.open_timeout_s, max_size)
+    key = (*shown, backoff, heartbeat_interval_s, heartbeat_timeout_s, auto_connect, debug)
 
     def make() -> Feed:
         policy = fsm.Policy(

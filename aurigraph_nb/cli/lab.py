@@ -152,7 +152,10 @@ def _read_ledger(path: Path) -> dict[str, str]:
 
 
 def command(folder: Path, *, browser: bool, port: int | None, extra: Sequence[str] = ()) -> list[str]:
-    """The command line that serves ``folder`` and opens the tour. The token is JupyterLab's own, made anew."""
+    """The command line that serves ``folder`` and opens the tour. The token is JupyterLab's own, made anew.
+
+    :param extra: more options of JupyterLab; where they say the same as ours, they win
+    """
     options = [
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{FIRST}",
@@ -167,7 +170,9 @@ def command(folder: Path, *, browser: bool, port: int | None, extra: Sequence[st
         options += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")  # in a container there is nobody else to be
-    return [sys.executable, "-m", "jupyterlab", *options, *extra]
+    given = {word.partition("=")[0] for word in extra}
+    ours = [option for option in options if option.partition("=")[0] not in given]
+    return [sys.executable, "-m", "jupyterlab", *ours, *extra]
 
 
 def run(line: Sequence[str], *, stop_within_s: float = STOP_WITHIN_S) -> int:

@@ -20,7 +20,7 @@ from .faults import Fault
 from .http import Answer, Site
 from .hub import Hub
 from .options import FRAME_LIMIT, NodeOptions
-from .outlet import Outlet
+from .outlet import CLOSE_TIMEOUT_S, Outlet
 from .ports import Port
 from .stats import Books
 
@@ -29,8 +29,6 @@ LOG.addHandler(logging.NullHandler())
 
 RETRY_AFTER_S = 5
 """What a client is told that finds the node full."""
-CLOSE_TIMEOUT_S = 2.0
-"""How long a client may take to answer a close frame."""
 SHUT_TIMEOUT_S = 5.0
 LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
 

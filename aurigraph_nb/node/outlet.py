@@ -6,6 +6,7 @@ transport's buffer; when that is full, the connection loses frames, and only it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from websockets.asyncio.server import ServerConnection
@@ -13,6 +14,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from ..clock import Lockstep
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long a client may take to answer a close frame."""
 
 
 class Parcel:
@@ -81,10 +85,16 @@ class Outlet:
         self.connection.transport.write(Frame(Opcode.TEXT if text else Opcode.BINARY, data).serialize(mask=False))
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with a handshake. The closing is on its way like a frame."""
-        if self.open:
-            self._announce(1)
-            await self.connection.close(code, reason)
+        """Close with a handshake, or by force if the client takes too long. The closing is on its way like a frame."""
+        if not self.open:
+            return
+        self._announce(1)
+        try:
+            # The library bounds its wait for the answer, but not the one for room in a full buffer.
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.connection.close(code, reason)
+        except TimeoutError:
+            self.connection.transport.abort()
 
     def abort(self) -> None:
         """Cut the TCP connection; what waits in the buffer is lost."""

@@ -89,7 +89,9 @@ class MetricsCard(_Card):
             self._memory(latest),
             Item(label="Connections", text=_count(latest.connections), hint="open client connections of the node"),
             Item(
-                label="Error rate", text=percent(error_percent, 2), hint=f"{full(error_percent, '%')} of requests failed"
+                label="Error rate",
+                text=percent(error_percent, 2),
+                hint=f"{full(error_percent, '%')} of requests failed",
             ),
         )
 
@@ -139,9 +141,7 @@ class ConsensusState(_Card):
             Item(label="Epoch", text=_count(now.epoch)),
             Item(label="Round", text=_count(now.round)),
             Item(label="Term", text=_count(now.term)),
-            Item(
-                label="Performance", look="bar", text=percent(score), hint=full(score, "%"), level=_level(score, 100)
-            ),
+            Item(label="Performance", look="bar", text=percent(score), hint=full(score, "%"), level=_level(score, 100)),
             Item(label="Validators", text=_share(now), hint="active of all"),
         ]
         if now.last_block_time is not None:

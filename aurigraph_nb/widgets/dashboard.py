@@ -16,8 +16,6 @@ from .sources import of_feed
 from .status import ConnectionStatus
 from .tables import PeerTable, TransactionList, ValidatorTable
 
-_TOPICS = ("metrics", "consensus", "validators", "transactions", "network")
-
 
 class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
     """All widgets of a feed in one grid: connection, load, consensus, validators, transactions, peers, events.
@@ -33,9 +31,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
     def __init__(self, feed: object, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         checked_rate(rate_hz)
-        source = of_feed(type(self).__name__, feed)
-        for topic in _TOPICS:
-            source.feed[topic]  # all or nothing: a missing topic is told before any widget exists
+        of_feed(type(self).__name__, feed)
         widgets = _widgets(feed, rate_hz)
         super().__init__(children=widgets, _dom_classes=("ag-dashboard",))
         self._live = widgets
@@ -55,18 +51,29 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
         super().close()
 
 
+_PLACES: tuple[tuple[type[LiveWidget], str, dict[str, int]], ...] = (
+    (ConnectionStatus, "full", {}),
+    (MetricsCard, "third", {}),
+    (TPSChart, "rest", {"height": 240}),
+    (ConsensusState, "third", {}),
+    (ValidatorTable, "rest", {"height": 300}),
+    (TransactionList, "half", {"height": 280}),
+    (PeerTable, "half", {"height": 280}),
+    (ConsensusLog, "half", {"height": 220}),
+    (NetworkLog, "half", {"height": 220}),
+)
+"""What stands where: the widget, its share of the width, its own options."""
+
+
 def _widgets(feed: Any, rate_hz: float) -> tuple[LiveWidget, ...]:
-    placed: tuple[tuple[LiveWidget, str], ...] = (
-        (ConnectionStatus(feed, rate_hz=rate_hz), "full"),
-        (MetricsCard(feed, rate_hz=rate_hz), "third"),
-        (TPSChart(feed, height=240, rate_hz=rate_hz), "rest"),
-        (ConsensusState(feed, rate_hz=rate_hz), "third"),
-        (ValidatorTable(feed, height=300, rate_hz=rate_hz), "rest"),
-        (TransactionList(feed, height=280, rate_hz=rate_hz), "half"),
-        (PeerTable(feed, height=280, rate_hz=rate_hz), "half"),
-        (ConsensusLog(feed, height=220, rate_hz=rate_hz), "half"),
-        (NetworkLog(feed, height=220, rate_hz=rate_hz), "half"),
-    )
-    for widget, place in placed:
-        widget.add_class(f"ag-{place}")
-    return tuple(widget for widget, _ in placed)
+    made: list[LiveWidget] = []
+    try:
+        for kind, place, options in _PLACES:
+            make: Any = kind
+            made.append(make(feed, rate_hz=rate_hz, **options))
+            made[-1].add_class(f"ag-{place}")
+    except BaseException:
+        for widget in made:
+            widget.close()
+        raise
+    return tuple(made)

@@ -88,9 +88,7 @@ class ConsensusLog(EventLog):
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(
-        self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
-    ) -> None:
+    def __init__(self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "consensus", Consensus)
         self._build(source, _list_of(source.topic), title="Consensus events", height=height, rate_hz=rate_hz)
@@ -103,9 +101,7 @@ class NetworkLog(EventLog):
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(
-        self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
-    ) -> None:
+    def __init__(self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "network", Peer)
         self._build(source, _list_of(source.topic), title="Network events", height=height, rate_hz=rate_hz)
@@ -118,9 +114,7 @@ class ValidatorLog(EventLog):
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(
-        self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
-    ) -> None:
+    def __init__(self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "validators", Validator)
         self._build(source, _list_of(source.topic), title="Validator events", height=height, rate_hz=rate_hz)

@@ -159,9 +159,7 @@ class ValidatorTable(_Table):
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(
-        self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
-    ) -> None:
+    def __init__(self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "validators", Validator)
         rows = StateRows(lambda: self._state.current, source.topic.lock)
@@ -188,9 +186,7 @@ class TransactionList(_Table):
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(
-        self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
-    ) -> None:
+    def __init__(self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "transactions", Transaction)
         rows = StateRows(lambda: self._state.current, source.topic.lock)
@@ -231,9 +227,7 @@ class PeerTable(_Table):
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(
-        self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object
-    ) -> None:
+    def __init__(self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "network", Peer)
         rows = StateRows(lambda: self._state.current, source.topic.lock)
@@ -305,20 +299,20 @@ _VALIDATOR_COLUMNS = (
     _col("name", "Name", width=14, optional=True),
     _col("status", "Status", "badge", width=16),
     _col("voting_power", "Voting power", "number", width=14),
-    _col("uptime_percent", "Uptime", "number", unit="%", digits=2, width=11),
+    _col("uptime_percent", "Uptime", "number", unit="%", digits=2, width=14),
     _col("last_block_proposed", "Last block", "number", width=13),
-    _col("commission_percent", "Commission", "number", unit="%", digits=2, width=15, optional=True),
+    _col("commission_percent", "Commission", "number", unit="%", digits=2, width=19, optional=True),
     _col("delegators", "Delegators", "number", width=12, optional=True),
     _col("total_staked", "Stake", "number", width=22, optional=True),
     _col("address", "Address", "mono", width=18, optional=True),
 )
 _TRANSACTION_COLUMNS = (
     _col("timestamp", "Time", "time", unit="UTC", digits=0, width=17),
-    _col("hash", "Hash", "mono", width=16),
+    _col("hash", "Hash", "mono", width=15),
+    _col("status", "Status", "badge", width=17),
+    _col("value_text", "Value", "number", width=20),
     _col("sender", "From", "mono", width=15),
     _col("recipient", "To", "mono", width=15),
-    _col("value_text", "Value", "number", width=20),
-    _col("status", "Status", "badge", width=16),
     _col("gas_used", "Gas", "number", width=10, optional=True),
     _col("gas_price", "Gas price", "number", width=13, optional=True),
     _col("block_number", "Block", "number", width=11, optional=True),

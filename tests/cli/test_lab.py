@@ -98,6 +98,11 @@ def test_with_a_browser_and_no_port_jupyterlab_chooses(tmp_path):
     assert "--no-browser" not in line and not any("port" in word for word in line)
 
 
+def test_options_of_the_user_take_the_place_of_ours(tmp_path):
+    line = lab.command(tmp_path, browser=True, port=8890, extra=["--ServerApp.port=9999"])
+    assert [word for word in line if word.startswith("--ServerApp.port=")] == ["--ServerApp.port=9999"]
+
+
 def test_the_childs_exit_code_is_told():
     assert lab.run([sys.executable, "-c", "raise SystemExit(3)"]) == 3
 

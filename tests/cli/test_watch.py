@@ -221,6 +221,13 @@ def test_once_waits_for_the_first_row_and_prints_one_table():
     assert code == 0 and shown.count("rate/s") == 1 and 0 < elapsed_s < 10
 
 
+def test_once_gives_the_slower_topics_a_little_time_too():
+    half = feed_status(topic_status(), topic_status("network", rows=0))
+    full = feed_status(topic_status(), topic_status("network"))
+    assert followed(FakeFeed(*[half] * 10, full), once=True)[2] == pytest.approx(0.45, abs=0.1)
+    assert followed(FakeFeed(half), once=True)[2] == pytest.approx(watch.ALL_TOPICS_WITHIN_S, abs=0.1)
+
+
 def test_once_without_a_row_ends_with_code_1_after_its_limit():
     code, shown, elapsed_s = followed(FakeFeed(feed_status(topic_status(rows=0))), once=True)
     assert (code, elapsed_s) == (1, pytest.approx(watch.FIRST_ROW_WITHIN_S, abs=0.1))

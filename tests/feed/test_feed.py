@@ -326,7 +326,7 @@ def test_the_token_travels_in_a_header_and_shows_nowhere_even_if_it_is_sent_back
         feed.metrics.wait(2, timeout=10)
         assert server.headers[0]["Authorization"] == f"Bearer {secret}"
         kept = [list(feed.raw), list(feed.undecoded), list(feed.control), feed.gaps.rows(), feed.status]
-        logged = [r.getMessage() for r in caplog.records if not r.name.startswith("websockets.server")]
+        logged = [f"{r.name}: {r.getMessage()}" for r in caplog.records if not r.name.startswith("websockets.server")]
         shown = [repr(feed), repr(vars(feed)), *map(repr, kept), str(feed.gaps.to_pandas().to_dict()), *logged]
         assert len(feed.undecoded) == 1 and len(feed.control) == 1 and len(feed.raw) == 4
         assert [text for text in shown if secret in text] == []

@@ -22,7 +22,7 @@ class CardView {
     const bar = header(body, model.get("_setup").title);
     this.time = element("span", "ag-meta");
     bar.append(this.time);
-    this.list = element("dl", "ag-card");
+    this.list = element("div", "ag-card");
     this.empty = element("div", "ag-empty", "No data yet");
     body.append(this.list, this.empty);
     this.rows = new Map();
@@ -49,8 +49,8 @@ class CardView {
   newItem(item) {
     const look = ["hero", "bar", "badge"].includes(item.look) ? item.look : "row";
     const row = element("div", `ag-item ag-look-${look}`);
-    const label = element("dt", "ag-key", item.label);
-    const place = element("dd", "ag-val");
+    const label = element("div", "ag-key", item.label);
+    const place = element("div", "ag-val");
     const value = element("span", "ag-value");
     place.append(value);
     row.append(label, place);

@@ -110,7 +110,7 @@ class Rows {
 
 // How a cell changed: 1 up, -1 down, 0 otherwise, null not at all.
 function changeOf(before, after, kind) {
-  if (before === after) return null;
+  if (before === after || kind === "time") return null;
   if (kind !== "number" || before === null || after === null) return 0;
   return compare(before, after, kind) < 0 ? 1 : -1;
 }
