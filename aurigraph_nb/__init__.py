@@ -1,15 +1,20 @@
 """Live and recorded Aurigraph feeds in notebooks: connect, watch, keep, study.
 
 >>> import aurigraph_nb as ag
->>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s", speed="max")
+>>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
 >>> feed.join(timeout=30)
 >>> len(feed.metrics.to_pandas())
 10
+
+``connect`` makes a feed on a running server, ``simulate`` one on an embedded local node. A feed has topics
+(``feed.metrics``), a topic has rows (``to_pandas``), waiting (``wait``), callbacks (``on_record``) and state
+(``feed.validators.current``). The widgets take a feed or a topic.
 """
 
 from __future__ import annotations
 
 from .errors import (
+    AurigraphError,
     AuthRefused,
     BadOption,
     BadOptionType,
@@ -18,6 +23,7 @@ from .errors import (
     FeedClosed,
     FeedTimeout,
     MissingExtra,
+    RecordingCorrupt,
     UnknownTopic,
     WrongThread,
 )
@@ -27,5 +33,64 @@ from .registry import close_all, connect
 from .schema import Consensus, Metrics, Peer, Transaction, Validator
 from .session import Backoff
 from .simulate import simulate
+from .topic import Topic
+from .widgets import (
+    ConnectionStatus,
+    ConsensusLog,
+    ConsensusState,
+    Dashboard,
+    EventLog,
+    LiveChart,
+    LiveTable,
+    MetricsCard,
+    NetworkLog,
+    PeerTable,
+    TPSChart,
+    TransactionList,
+    ValidatorLog,
+    ValidatorTable,
+)
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AurigraphError",
+    "AuthRefused",
+    "Backoff",
+    "BadOption",
+    "BadOptionType",
+    "BadUrl",
+    "ConnectFailed",
+    "ConnectionStatus",
+    "Consensus",
+    "ConsensusLog",
+    "ConsensusState",
+    "Dashboard",
+    "EventLog",
+    "Feed",
+    "FeedClosed",
+    "FeedTimeout",
+    "LiveChart",
+    "LiveTable",
+    "Metrics",
+    "MetricsCard",
+    "MissingExtra",
+    "NetworkLog",
+    "Node",
+    "Peer",
+    "PeerTable",
+    "PortalFeed",
+    "RecordingCorrupt",
+    "TPSChart",
+    "Topic",
+    "Transaction",
+    "TransactionList",
+    "UnknownTopic",
+    "Validator",
+    "ValidatorLog",
+    "ValidatorTable",
+    "WrongThread",
+    "close_all",
+    "connect",
+    "simulate",
+]

@@ -28,7 +28,7 @@ LAYERS = {
     2: {"durations", "clock", "iothread", "client", "node"},
     3: {"frames", "status", "dispatch", "registry", "topic", "feed", "simulate"},
     4: {"widgets"},
-    5: {"__init__", "cli"},
+    5: {"__init__", "__main__", "cli"},
 }
 LAYER = {module: layer for layer, modules in LAYERS.items() for module in modules}
 

@@ -90,6 +90,8 @@ def read_target(url: str, token: str | None, environ: Mapping[str, str]) -> Targ
         secrets=frozenset(),
         token=token or _token_of(parts.hostname or "", environ),
     )
+    if target.token and not all("!" <= c <= "~" for c in target.token):
+        raise BadOption("--token holds blanks or characters that no header can carry; give it as it was issued.")
     if target.token and not (secure or target.local):
         raise BadOption(f"A token is not sent over ws:// to another machine ({target.shown}); use wss://.")
     secrets = {s for s in (*values, *raw, target.token or "") if len(s) >= MIN_SECRET_CHARS}

@@ -42,10 +42,18 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True):
         """What the transactions have to add for all topics to reach the rate. Each of them gives two frames."""
         if self.rate is None:
             return DEFAULT_TRANSACTIONS_PER_S
+        return max(LEAST_TRANSACTIONS_PER_S, (self.rate - self._others_per_s) / 2)
+
+    @property
+    def frames_per_s(self) -> float:
+        """Frames over all topics, on average, outside of incidents."""
+        return self._others_per_s + 2 * self.transactions_per_s
+
+    @property
+    def _others_per_s(self) -> float:
         consensus, proposals = 2.05, 1.0
-        others = 1.0 / self.metrics_interval_s + consensus + proposals + 1.0 / DELEGATION_EVERY_S
-        others += self.peers / UPDATE_EVERY_S
-        return max(LEAST_TRANSACTIONS_PER_S, (self.rate - others) / 2)
+        validators = proposals + 1.0 / DELEGATION_EVERY_S
+        return 1.0 / self.metrics_interval_s + consensus + validators + self.peers / UPDATE_EVERY_S
 
 
 class Model:

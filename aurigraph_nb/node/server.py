@@ -26,6 +26,8 @@ from .wire import Wire
 
 BATCH_NS = 5_000_000
 """Events within this time go out together."""
+SINGLY_PER_S = 500.0
+"""Up to so many frames a second, a virtual clock stops at every event: frames are received at the time they carry."""
 BATCH_EVENTS = 400
 """A node that is late sends as many before it lets others work."""
 PATIENCE_S = 0.5
@@ -189,14 +191,15 @@ class NodeServer:
             with self.clock.awake():
                 self._release_clock()
                 await self._run(model)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the clients must not wait for ever
             LOG.exception("the node's model failed; its connections are closed")
             await self._hub.close(1011, "internal error")
 
     async def _run(self, model: Model) -> None:
-        sent_until = self.clock.now_ns() - BATCH_NS
+        batch_ns = 0 if self._virtual and model.options.frames_per_s <= SINGLY_PER_S else BATCH_NS
+        sent_until = self.clock.now_ns() - batch_ns
         while (due := model.next_ns) is not None:
-            wake = max(due, sent_until + BATCH_NS)
+            wake = max(due, sent_until + batch_ns)
             if model.end_ns is not None:
                 wake = min(wake, max(due, model.end_ns - 1))
             await self.clock.sleep_until(wake)

@@ -9,10 +9,11 @@ from .base import LiveWidget
 from .cards import ConsensusState, MetricsCard
 from .charts import LiveChart, TPSChart
 from .dashboard import Dashboard
+from .feed_tables import PeerTable, TransactionList, ValidatorTable
 from .flow import FlowCounters
 from .logs import ConsensusLog, EventLog, NetworkLog, ValidatorLog
 from .status import ConnectionStatus
-from .tables import LiveTable, PeerTable, TransactionList, ValidatorTable
+from .tables import LiveTable
 
 __all__ = [
     "ConnectionStatus",

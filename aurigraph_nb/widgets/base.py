@@ -173,7 +173,7 @@ class LiveWidget(anywidget.AnyWidget):
             return
         try:
             self._send_numbered("notice", Turn.DELTA, Message({"notice": self._notice()}), now)
-        except Exception as second:  # the channel itself is broken: nobody there to tell
+        except Exception as second:  # noqa: BLE001 - the channel itself is broken, and nobody is there to tell
             self._last_error = text(f"{type(second).__name__}: {second}")
         with self._guard:
             self._flow.miss()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -44,7 +43,8 @@ class _Card(LiveWidget):
         raise NotImplementedError
 
     def _news(self, now: float) -> bool:
-        return self._source.topic.store.count != self._seen
+        count: int = self._source.topic.store.count
+        return count != self._seen
 
     def _snapshot(self, now: float) -> Message:
         store = self._source.topic.store
@@ -88,11 +88,7 @@ class MetricsCard(_Card):
             ),
             self._memory(latest),
             Item(label="Connections", text=_count(latest.connections), hint="open client connections of the node"),
-            Item(
-                label="Error rate",
-                text=percent(error_percent, 2),
-                hint=f"{full(error_percent, '%')} of requests failed",
-            ),
+            Item(label="Error rate", text=percent(error_percent, 2), hint=f"{full(error_percent, '%')} of requests"),
         )
 
     def _memory(self, latest: Metrics) -> Item:

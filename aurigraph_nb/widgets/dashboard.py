@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import ipywidgets
-import traitlets
 
 from .base import LiveWidget, refuse_unknown
 from .cards import ConsensusState, MetricsCard
 from .charts import TPSChart
+from .feed_tables import PeerTable, TransactionList, ValidatorTable
 from .flow import DEFAULT_RATE_HZ, checked_rate
 from .logs import ConsensusLog, NetworkLog
 from .sources import of_feed
 from .status import ConnectionStatus
-from .tables import PeerTable, TransactionList, ValidatorTable
 
 
 class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped

@@ -128,7 +128,7 @@ def _entry(ordinal: int, event: Event) -> list[Cell]:
 
 def _list_of(topic: Any) -> Callable[[], EventList[Any]]:
     name = _list_name(topic.state)
-    return lambda: getattr(topic.state, name)  # type: ignore[no-any-return]
+    return lambda: getattr(topic.state, name)
 
 
 def _list_name(state: object) -> str:

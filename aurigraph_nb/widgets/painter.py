@@ -90,7 +90,7 @@ class Painter:
     def _turn(member: Paintable, now: float) -> float | None:
         try:
             return member.paint(now)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one widget must not stop the others
             member.failed(error)
             return now + RETRY_S
 

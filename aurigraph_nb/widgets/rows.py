@@ -77,7 +77,8 @@ class RowChanges(msgspec.Struct, frozen=True):
 
     mark: int
     """What to ask with the next time."""
-    changed: Sequence[tuple[Any, Record]]
+    changed: Sequence[tuple[Any, Any]]
+    """Key and record, oldest first."""
     removed: Sequence[Any] = ()
     reset: bool = False
     """True if ``changed`` is everything."""

@@ -7,6 +7,7 @@ to a microsecond); a missing value is NaN, and so is a break.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -91,7 +92,7 @@ def _times_ms(table: pa.Table) -> Floats:
     return np.asarray(times.to_numpy(), dtype=np.int64) / 1e6
 
 
-def _floats(column: pa.ChunkedArray) -> Floats:
+def _floats(column: pa.ChunkedArray[Any]) -> Floats:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)

@@ -86,7 +86,7 @@ class ConnectionStatus(LiveWidget):
         self._action_error = None
         try:
             self._source.feed.reconnect()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, the reader of the widget is told
             self._action_failed(error)
 
 

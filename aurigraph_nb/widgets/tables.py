@@ -1,26 +1,23 @@
 """Live tables: a virtualised grid in the browser that is kept up to date row by row.
 
 The front end sorts, filters and marks changed cells; what travels is the rows that changed. ``LiveTable`` shows any
-topic; the others know their topic's columns and what belongs above them.
+topic; the tables in :mod:`.feed_tables` know their topic's columns and what belongs above them.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.schema import LOCAL_COLUMNS, Peer, Record, Transaction, Validator, columns
-from aurigraph_nb.state import NetworkState, TransactionsState, ValidatorsState
-from aurigraph_nb.state.transactions import NEW_NS
 
 from .assets import script, style
 from .base import LiveWidget, Message, checked_height, refuse_unknown
 from .cells import SAFE_INTEGER, Cell, text
 from .flow import DEFAULT_RATE_HZ
 from .rows import MAX_ROWS, NewestRows, RowChanges, Rows, StateRows, StoreRows, TableColumn, cell, column_for
-from .sources import Source, of_either, of_topic
+from .sources import Source, of_topic
 
 NEWEST_ROWS = 200
 """Rows that a table without a key shows."""
@@ -28,7 +25,7 @@ _STATE_KEYS: Mapping[type[Record], str] = {Validator: "id", Peer: "peer_id", Tra
 _TOP_COLUMNS = 12
 
 
-class _Table(LiveWidget):
+class BaseTable(LiveWidget):
     """What all tables share: rows from a source, as cells of columns."""
 
     _esm = script("table")
@@ -82,7 +79,7 @@ class _Table(LiveWidget):
         self._mark = changes.mark
         body: dict[str, Any] = {"rows": [self._row(key, record) for key, record in changes.changed]}
         if changes.removed:
-            body["removed"] = [_key(key) for key in changes.removed]
+            body["removed"] = [row_key(key) for key in changes.removed]
         if changes.reset:
             body["reset"] = True
         fresh = self._fresh(changes)
@@ -96,21 +93,21 @@ class _Table(LiveWidget):
         return Message(body, merged=merged, dropped=changes.dropped)
 
     def _row(self, key: Any, record: Record) -> list[Cell]:
-        return [_key(key), *(cell(record, column) for column in self._columns)]
+        return [row_key(key), *(cell(record, column) for column in self._columns)]
 
     def _fresh(self, changes: RowChanges) -> list[list[Cell]]:
         """Rows to be marked as new: key, and for how many milliseconds yet."""
         return []
 
 
-def _key(key: Any) -> Cell:
+def row_key(key: Any) -> Cell:
     """A row's key as JSON has it; an integer and the text of the same digits stay apart."""
     if isinstance(key, int) and -SAFE_INTEGER < key < SAFE_INTEGER:
         return key
     return text(key, limit=1024)
 
 
-class LiveTable(_Table):
+class LiveTable(BaseTable):
     """The rows of a topic as a table: one row a ``key``, or without a key the newest 200 rows.
 
     ``key``: a column whose newest row is shown, e.g. ``"id"``; by default that of the topic's state (validators by
@@ -137,7 +134,7 @@ class LiveTable(_Table):
         source = of_topic(type(self).__name__, topic)
         record = source.topic.record_type
         rows = _rows_by(source, _checked_key(record, key))
-        newest_first = key is None and not isinstance(rows, StateRows) or issubclass(record, Transaction)
+        newest_first = (key is None and not isinstance(rows, StateRows)) or issubclass(record, Transaction)
         self._build(
             source,
             rows,
@@ -148,108 +145,6 @@ class LiveTable(_Table):
             newest_first=newest_first,
             keep=NEWEST_ROWS if isinstance(rows, NewestRows) else MAX_ROWS,
         )
-
-
-class ValidatorTable(_Table):
-    """The validators as far as they were seen ("12 of 20 seen"): status, voting power, uptime, last block.
-
-    Takes a feed, or its validators topic. ``height`` in pixels; ``rate_hz``: most updates a second.
-
-    Raises:
-        BadOptionType: something else was given, or there is no such option.
-    """
-
-    def __init__(self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
-        refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "validators", Validator)
-        rows = StateRows(lambda: self._state.current, source.topic.lock)
-        self._build(source, rows, _VALIDATOR_COLUMNS, title="Validators", height=height, rate_hz=rate_hz)
-
-    @property
-    def _state(self) -> ValidatorsState:
-        state: ValidatorsState = self._source.topic.state
-        return state
-
-    def _caption(self) -> dict[str, Any]:
-        seen, expected = self._state.seen, self._state.expected
-        if not seen:
-            return {}
-        return {"text": f"{seen} seen" if expected is None or expected < seen else f"{seen} of {expected} seen"}
-
-
-class TransactionList(_Table):
-    """The newest transactions, newest first; new ones are marked for five seconds. Takes a feed, or its topic.
-
-    ``height`` in pixels; ``rate_hz``: most updates a second. The total counts every frame.
-
-    Raises:
-        BadOptionType: something else was given, or there is no such option.
-    """
-
-    def __init__(self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
-        refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "transactions", Transaction)
-        rows = StateRows(lambda: self._state.current, source.topic.lock)
-        self._build(
-            source,
-            rows,
-            _TRANSACTION_COLUMNS,
-            title="Transactions",
-            height=height,
-            rate_hz=rate_hz,
-            newest_first=True,
-            keep=source.topic.state.current.limit,
-        )
-
-    @property
-    def _state(self) -> TransactionsState:
-        state: TransactionsState = self._source.topic.state
-        return state
-
-    def _caption(self) -> dict[str, Any]:
-        total = self._state.total
-        return {"text": f"{total:,} in total"} if total else {}
-
-    def _fresh(self, changes: RowChanges) -> list[list[Cell]]:
-        feed = self._source.feed
-        now_ns = time.time_ns() if feed is None else feed.now_ns()
-        with self._source.topic.lock:
-            new = [(key, row.recv_ns) for key, row in changes.changed if self._state.is_new(row, now_ns)]
-        return [[_key(key), round((recv_ns + NEW_NS - now_ns) / 1e6)] for key, recv_ns in new]
-
-
-class PeerTable(_Table):
-    """The peers with latency, quality, version and place, and how many of them are connected.
-
-    Takes a feed, or its network topic. ``height`` in pixels; ``rate_hz``: most updates a second.
-
-    Raises:
-        BadOptionType: something else was given, or there is no such option.
-    """
-
-    def __init__(self, feed: object, *, height: int = 320, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
-        refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "network", Peer)
-        rows = StateRows(lambda: self._state.current, source.topic.lock)
-        self._build(source, rows, _PEER_COLUMNS, title="Peers", height=height, rate_hz=rate_hz)
-
-    @property
-    def _state(self) -> NetworkState:
-        state: NetworkState = self._source.topic.state
-        return state
-
-    def _caption(self) -> dict[str, Any]:
-        with self._source.topic.lock:
-            totals, health = self._state.totals, self._state.health
-        if not totals.total:
-            return {}
-        latency = totals.mean_latency_ms
-        return {
-            "text": f"{totals.connected} of {totals.total} connected",
-            "hint": "" if latency is None else f"{latency:.1f} ms latency on average",
-            "badge": health,
-            "bar": totals.connected / totals.total,
-        }
 
 
 def _rows_by(source: Source, key: str | None) -> Rows:
@@ -288,46 +183,3 @@ def _checked_columns(record: type[Record], wanted: Sequence[str] | None) -> list
     if unknown or not wanted:
         raise BadOption(f"columns={list(wanted)!r}: expected some of {', '.join(known)}")
     return list(dict.fromkeys(wanted))
-
-
-def _col(field: str, label: str, kind: Any = "text", **more: Any) -> TableColumn:
-    return TableColumn(field=field, label=label, kind=kind, **more)
-
-
-_VALIDATOR_COLUMNS = (
-    _col("id", "Validator", "mono", width=16),
-    _col("name", "Name", width=14, optional=True),
-    _col("status", "Status", "badge", width=16),
-    _col("voting_power", "Voting power", "number", width=14),
-    _col("uptime_percent", "Uptime", "number", unit="%", digits=2, width=14),
-    _col("last_block_proposed", "Last block", "number", width=13),
-    _col("commission_percent", "Commission", "number", unit="%", digits=2, width=19, optional=True),
-    _col("delegators", "Delegators", "number", width=12, optional=True),
-    _col("total_staked", "Stake", "number", width=22, optional=True),
-    _col("address", "Address", "mono", width=18, optional=True),
-)
-_TRANSACTION_COLUMNS = (
-    _col("timestamp", "Time", "time", unit="UTC", digits=0, width=17),
-    _col("hash", "Hash", "mono", width=15),
-    _col("status", "Status", "badge", width=17),
-    _col("value_text", "Value", "number", width=20),
-    _col("sender", "From", "mono", width=15),
-    _col("recipient", "To", "mono", width=15),
-    _col("gas_used", "Gas", "number", width=10, optional=True),
-    _col("gas_price", "Gas price", "number", width=13, optional=True),
-    _col("block_number", "Block", "number", width=11, optional=True),
-)
-_PEER_COLUMNS = (
-    _col("peer_id", "Peer", "mono", width=14),
-    _col("status", "Status", "badge", width=18),
-    _col("latency_ms", "Latency", "number", unit="ms", digits=1, width=13),
-    _col("connection_quality", "Quality", "badge", width=16),
-    _col("address", "Address", "mono", width=16),
-    _col("city", "City", width=12, optional=True),
-    _col("country", "Country", width=11, optional=True),
-    _col("version", "Version", "mono", width=10),
-    _col("uptime_s", "Uptime", "number", unit="h", scale=1 / 3600, digits=1, width=11, optional=True),
-    _col("inbound_bytes", "In", "number", unit="MB", scale=1e-6, digits=2, width=11, optional=True),
-    _col("outbound_bytes", "Out", "number", unit="MB", scale=1e-6, digits=2, width=11, optional=True),
-    _col("last_seen", "Last seen", "time", unit="UTC", width=16, optional=True),
-)

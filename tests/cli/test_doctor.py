@@ -250,9 +250,21 @@ def test_the_environments_token_is_only_for_its_own_host():
     assert read_target("wss://dlt.aurigraph.io", None, {"AURIGRAPH_TOKEN": "secret-token"}).token == "secret-token"
 
 
-def test_a_token_never_goes_over_a_plain_connection_to_another_machine():
+@pytest.mark.parametrize("host", ["nodes.example", "127.nodes.example", "localhost.nodes.example", "10.0.0.1"])
+def test_a_token_never_goes_over_a_plain_connection_to_another_machine(host):
     with pytest.raises(BadOption, match="not sent over ws://") as caught:
-        read_target("ws://nodes.example/ws/metrics?token=other-secret", "secret-token", {})
+        read_target(f"ws://{host}/ws/metrics?token=other-secret", "secret-token", {})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]"])
+def test_a_token_may_go_to_this_machine(host):
+    assert read_target(f"ws://{host}:9003/ws/metrics", "secret-token", {}).token == "secret-token"
+
+
+def test_a_token_that_no_header_can_carry_is_refused_without_being_shown():
+    with pytest.raises(BadOption, match="no header can carry") as caught:
+        read_target("ws://localhost:9003", "secret\r\nHost: x", {})
     assert "secret" not in str(caught.value)
 
 

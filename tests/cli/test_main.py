@@ -89,3 +89,8 @@ def test_after_the_core_install_alone_the_command_line_works_and_names_the_extra
 def test_the_command_is_installed():
     (command,) = metadata.entry_points(group="console_scripts", name="aurigraph-nb")
     assert command.load() is cli_package.main
+
+
+def test_the_package_can_be_run_as_a_module():
+    line = [sys.executable, "-m", "aurigraph_nb", "--version"]
+    assert subprocess.run(line, capture_output=True, text=True, timeout=60).stdout.startswith("aurigraph-nb ")
