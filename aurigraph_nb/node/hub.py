@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..clock import Clock
-from .events import TOPICS, TopicEvent
+from .events import TOPICS, Event, TopicEvent
 from .faults import GARBAGE, Fault
 from .outlet import Outlet, Parcel
 from .stats import Books
@@ -76,6 +76,12 @@ class Hub:
                 books.sent[topic] += count
             else:
                 books.dropped[topic] += count
+
+    def withhold(self, events: Sequence[Event]) -> None:
+        """Book events as not sent to those who listen."""
+        for event in events:
+            if event.topic:
+                self._books.withheld[event.topic] += len(self._outlets[event.topic])
 
     async def relieve(self) -> None:
         """Give the connections the time to take what was sent, within reason."""

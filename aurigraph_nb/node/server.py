@@ -30,9 +30,12 @@ SINGLY_PER_S = 500.0
 """Up to so many frames a second, a virtual clock stops at every event: frames are received at the time they carry."""
 BATCH_EVENTS = 400
 """A node that is late sends as many before it lets others work."""
+TOO_LATE_NS = 60_000_000_000
+"""A node on a real clock that is later than that gives up what it missed, and counts it."""
 PATIENCE_S = 0.5
 PATIENCE_VIRTUAL_S = 30.0
 END_OF_RUN = (1000, "end of run")
+RESTART = (1012, "service restart")
 
 
 class NodeServer:
@@ -170,10 +173,14 @@ class NodeServer:
 
     async def _catch_up(self) -> None:
         """The network went on while the node was stopped; nobody was told."""
-        model, now = self._model, self.clock.now_ns()
-        if model is None:
-            return
-        model.end("stopped", now)
+        if self._model is not None:
+            now = self.clock.now_ns()
+            with self._model_lock:
+                self._model.end("stopped", now)
+            await self._skip(self._model, now)
+
+    async def _skip(self, model: Model, now: int) -> None:
+        """Let the model run to ``now`` without sending what happens."""
         with self._model_lock:
             model.forget_transactions_until(now)
         while (due := model.next_ns) is not None and due <= now:
@@ -182,6 +189,7 @@ class NodeServer:
             for event in events:
                 if isinstance(event, ServingEvent):
                     self._dark = not event.up
+            self._hub.withhold(events)
             await asyncio.sleep(0)
 
     # Running
@@ -203,6 +211,9 @@ class NodeServer:
             if model.end_ns is not None:
                 wake = min(wake, max(due, model.end_ns - 1))
             await self.clock.sleep_until(wake)
+            if not self._virtual and self.clock.now_ns() - due > TOO_LATE_NS:
+                await self._give_up_the_past(model, due)
+                continue
             # On a virtual clock what goes out must depend on the model alone.
             sent_until = wake if self._virtual else max(due, self.clock.now_ns())
             self._books.late_s = max(0, self.clock.now_ns() - wake) / 1e9
@@ -211,6 +222,17 @@ class NodeServer:
             await self.clock.sleep_until(model.end_ns)
         self._finished.set()
         await self._door.see_out(*END_OF_RUN)
+
+    async def _give_up_the_past(self, model: Model, due_ns: int) -> None:
+        """The machine slept, or is far too slow for the rate: go on from now instead of flooding the clients."""
+        now = self.clock.now_ns()
+        self._note(Incident("late", due_ns, now, "the machine slept or was too slow; nothing was sent"))
+        was_dark = self._dark
+        await self._skip(model, now)
+        if self._dark and not was_dark:
+            await self._door.shut(*RESTART)
+        elif was_dark and not self._dark:
+            await self._door.open()
 
     async def _send_until(self, model: Model, until_ns: int) -> None:
         while (due := model.next_ns) is not None and due <= until_ns:
@@ -229,7 +251,7 @@ class NodeServer:
             frames = []
             self._dark = not event.up
             if self._dark:
-                await self._door.shut(1012, "service restart")
+                await self._door.shut(*RESTART)
             else:
                 await self._door.open()
         self._hub.broadcast(frames)

@@ -25,7 +25,7 @@ class NodeStats(msgspec.Struct, frozen=True):
     dropped: dict[str, int]
     """Frames that a connection lost because its buffer was full."""
     withheld: dict[str, int]
-    """Frames not sent because of a stall, or because broadcasting is off."""
+    """Frames not sent because of a stall, of broadcasting being off, or of the machine having slept."""
     garbage: dict[str, int]
     """Frames of garbage sent."""
     pings: int

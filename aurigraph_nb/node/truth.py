@@ -14,7 +14,7 @@ class Incident(msgspec.Struct, frozen=True):
     """Something that the scenario did, or somebody ordered."""
 
     kind: str
-    """The scenario's name, or ``fault:<kind>``, or ``stopped``."""
+    """The scenario's name, or ``fault:<kind>``, ``stopped`` or ``late``."""
     start_ns: int
     end_ns: int | None
     """When it ends (known in advance for a scenario's incidents); None while that is open."""

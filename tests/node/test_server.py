@@ -1,5 +1,6 @@
 """The node over real sockets on a real clock."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -10,6 +11,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from aurigraph_nb.clock import RealClock
 from aurigraph_nb.node.events import TOPICS
 
 FIRST = {
@@ -195,6 +197,33 @@ def test_a_node_returns_on_its_port_and_the_network_went_on(serving, dial, event
     incident = node.truth.incidents[-1]
     assert incident.kind == "stopped" and incident.end_ns - incident.start_ns >= 1_000_000_000
     assert len(node.truth.rounds) > len(stopped.rounds)
+
+
+class Leaping(RealClock):
+    """The machine's time, and a leap: as after a lid was closed for a while."""
+
+    leap_ns = 0
+
+    def now_ns(self):
+        return time.time_ns() + self.leap_ns
+
+    async def sleep_until(self, ns):
+        await asyncio.sleep(max(0, ns - self.now_ns()) / 1e9)
+
+
+@pytest.mark.parametrize("scenario", ["steady", "outage"])
+def test_after_a_machine_slept_the_node_goes_on_from_now(serving, dial, eventually, scenario):
+    clock = Leaping()
+    node = serving(seed=7, clock=clock, scenario=scenario, metrics_interval=0.01)
+    dial(node, "metrics")
+    eventually(lambda: node.stats().sent["metrics"] > 5)
+    sent, opened = node.stats().sent["metrics"], node.stats().opened
+    clock.leap_ns = (24 if scenario == "outage" else 3600) * 10**9 + 60 * 10**9
+    eventually(lambda: any(i.kind == "late" for i in node.truth.incidents))
+    eventually(lambda: node.stats().sent["metrics"] > sent + 5 or node.stats().connections["metrics"] == 0)
+    stats = node.stats()
+    assert stats.withheld["metrics"] > 5000
+    assert stats.sent["metrics"] < sent + 2000 and stats.opened == opened
 
 
 def test_a_silent_guest_does_not_keep_a_node_from_stopping(serving):

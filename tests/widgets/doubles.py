@@ -111,3 +111,100 @@ def a_topic_status(**changes):
         "error": None,
     }
     return SimpleNamespace(**(fields | changes))
+
+
+# ---- the other side: comms without a kernel, a painter without a thread, a page without a browser
+
+
+class CountingComm:
+    """Stands for a Jupyter comm: keeps what was sent through it."""
+
+    made = 0
+
+    def __init__(self, data=None, buffers=None, comm_id=None, **_):
+        CountingComm.made += 1
+        self.comm_id = comm_id or f"comm-{CountingComm.made}"
+        self.state = data["state"]
+        self.messages = []  # (content, buffers) of custom messages
+        self.updates = []  # states of traits
+        self.closed = False
+        self.broken = None
+        self._on_msg = None
+
+    def on_msg(self, callback):
+        self._on_msg = callback
+
+    def on_close(self, callback):
+        pass
+
+    def send(self, data=None, metadata=None, buffers=None):
+        if self.broken is not None:
+            raise self.broken
+        assert not self.closed, "sent through a closed comm"
+        if data["method"] == "custom":
+            self.messages.append((data["content"], list(buffers or [])))
+        else:
+            self.updates.append(data)
+
+    def close(self, *_, **__):
+        self.closed = True
+
+    def say(self, **content):
+        """A message from the front end."""
+        message = {"content": {"data": {"method": "custom", "content": content}}, "buffers": []}
+        self._on_msg(message)
+
+
+class Desk:
+    """Time in the hands of the test, and a painter that runs when told to."""
+
+    def __init__(self, painter):
+        self.now = 1000.0
+        self.painter = painter(lambda: self.now, threaded=False)
+
+    def run(self, seconds, step=0.025):
+        """Let time pass, frame by frame."""
+        for _ in range(max(1, round(seconds / step))):
+            self.now += step
+            self.painter.tick(self.now)
+
+    def open(self, widget, page="page-1"):
+        """Show a widget on a page that says hello."""
+        shown = Page(self, widget, page)
+        shown.hello()
+        return shown
+
+
+class Page:
+    """A browser page that shows one widget: follows the numbers, acknowledges, and asks when something is missing."""
+
+    def __init__(self, desk, widget, page="page-1"):
+        self.desk = desk
+        self.comm = widget.comm
+        self.page = page
+        self.read = 0
+
+    def hello(self):
+        self.comm.say(kind="hello", page=self.page)
+        self.desk.run(0)
+
+    def ack(self, number=None):
+        newest = max((m["number"] for m, _ in self.comm.messages if "number" in m), default=0)
+        self.comm.say(kind="ack", page=self.page, number=newest if number is None else number)
+
+    def rest(self):
+        self.comm.say(kind="rest", page=self.page)
+
+    def take(self, seconds=0.3, ack=True):
+        """What comes in the next ``seconds``: a list of (content, buffers)."""
+        self.desk.run(seconds)
+        new, self.read = self.comm.messages[self.read :], len(self.comm.messages)
+        if ack and new:
+            self.ack()
+        return new
+
+    def one(self, seconds=0.3):
+        """The content of the only message that comes."""
+        messages = self.take(seconds)
+        assert len(messages) == 1, messages
+        return messages[0][0]
