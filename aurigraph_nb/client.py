@@ -213,7 +213,9 @@ class Link:
                 self._hang_up(request)
             case fsm.StartTimer():
                 self._stop_timer()
-                self._timer = self._clock.call_later(request.delay_s, partial(self.handle, fsm.TimerFired(request.timer)))
+                self._timer = self._clock.call_later(
+                    request.delay_s, partial(self.handle, fsm.TimerFired(request.timer))
+                )
             case fsm.StopTimer():
                 self._stop_timer()
             case fsm.GapOpened() | fsm.GapClosed():
@@ -395,7 +397,7 @@ async def token_of(token: str | Callable[[], str]) -> str:
         return token
     try:
         value = await asyncio.to_thread(token)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - whatever it raises, its words may hold the token
         # The message of a token provider may hold the token: its type is all that is told.
         raise TokenFailed(
             f"the token callable raised {type(exc).__name__}; it should return the token as text"
@@ -429,7 +431,7 @@ def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
         case InvalidURI():
             return "url", "not a WebSocket URL"
         case ssl_module.SSLError():
-            return "tls", getattr(exc, "verify_message", "") or str(exc.reason or exc)
+            return "tls", getattr(exc, "verify_message", "") or getattr(exc, "reason", None) or str(exc)
         case socket.gaierror():
             return "dns", exc.strerror or "unknown host"
         case TimeoutError():
@@ -443,7 +445,10 @@ def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
             return "protocol", str(exc)
         case ConnectionResetError() if exc.errno is None:
             # What asyncio says when the connection goes before TLS stands.
-            return "handshake", "the connection was cut during the TLS handshake (a server without TLS is reached by ws://)"
+            return (
+                "handshake",
+                "the connection was cut during the TLS handshake (a server without TLS is reached by ws://)",
+            )
         case OSError():
             return "tcp", os.strerror(exc.errno) if exc.errno else str(exc) or type(exc).__name__
     return "protocol", f"{type(exc).__name__} in the opening handshake"

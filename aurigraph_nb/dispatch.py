@@ -1,7 +1,7 @@
 """User callbacks: one dispatcher thread runs them all, bounded and counted.
 
-A slow callback delays other callbacks and nothing else: the feed goes on, and what a subscription's queue cannot hold is
-dropped there, oldest first, and counted. An exception is counted, kept (its text) and never ends anything.
+A slow callback delays other callbacks and nothing else: the feed goes on, and what a subscription's queue cannot hold
+is dropped there, oldest first, and counted. An exception is counted, kept (its text) and never ends anything.
 """
 
 from __future__ import annotations

@@ -218,7 +218,13 @@ class Feed:
     def _link_status(self, topic: str) -> dict[str, Any]:
         link = self._links.get(self._endpoint_of[topic])
         if link is None or not self._topics[topic].opened:
-            return {"state": overall([], self.closed), "attempts": 0, "next_try_ns": None, "error": None, "reconnects": 0}
+            return {
+                "state": overall([], self.closed),
+                "attempts": 0,
+                "next_try_ns": None,
+                "error": None,
+                "reconnects": 0,
+            }
         session = link.session
         return {
             "state": _state(session),
@@ -340,7 +346,7 @@ class Feed:
                 if left is not None and left <= 0:
                     raise FeedTimeout(
                         f"join: the run was not over after {limit_s:g} s; the feed is {self.status.state}. Only a run with "
-                        f"a duration ends by itself: ag.simulate(…, duration=\"5min\"); close() ends any feed."
+                        f'a duration ends by itself: ag.simulate(…, duration="5min"); close() ends any feed.'
                     )
                 # Callbacks end without news: look again soon while only they are waited for.
                 news_in = 0.05 if self.ended or self.closed else left
@@ -509,10 +515,10 @@ class Feed:
         latest = topic.store.latest
         end_ns = topic.store.oldest_recv_ns or (latest.recv_ns if latest is not None else self.now_ns())
         start_ns = min(end_ns, self._first_ns.get(topic.name, end_ns))
-        detail = f"the store was full ({topic.store.max_rows} rows, {topic.store.max_bytes >> 20} MB); its oldest rows went"
-        self._book.grow(
-            Gap(topic.name, Cause.CLIENT_OVERFLOW, Certainty.KNOWN, start_ns, end_ns, count, 0, detail)
+        detail = (
+            f"the store was full ({topic.store.max_rows} rows, {topic.store.max_bytes >> 20} MB); its oldest rows went"
         )
+        self._book.grow(Gap(topic.name, Cause.CLIENT_OVERFLOW, Certainty.KNOWN, start_ns, end_ns, count, 0, detail))
 
     def on_request(self, link: Link, request: fsm.GapOpened | fsm.GapClosed) -> None:
         """A loss began or ended."""

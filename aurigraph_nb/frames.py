@@ -55,7 +55,9 @@ def select(
         table = table.filter(_in_range(table, start, end, last, by))
     if limit is not None:
         if not isinstance(limit, int) or isinstance(limit, bool):
-            raise BadOption(f"limit={limit!r}: a whole number of rows was expected, such as 100 (or -100 for the newest)")
+            raise BadOption(
+                f"limit={limit!r}: a whole number of rows was expected, such as 100 (or -100 for the newest)"
+            )
         table = table.slice(0, limit) if limit >= 0 else table.slice(max(0, table.num_rows + limit))
     return table.select([*names, *(k for k in keep if k not in names)])
 

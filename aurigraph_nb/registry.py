@@ -227,7 +227,9 @@ def _check_options(
     if headers is not None and not isinstance(headers, Mapping):
         raise BadOptionType(f"headers: a mapping of names to values was expected; a {type(headers).__name__} came")
     if ssl is not None and not isinstance(ssl, ssl_module.SSLContext):
-        raise BadOptionType(f"ssl={ssl!r}: an ssl.SSLContext was expected, such as ssl.create_default_context(cafile=…)")
+        raise BadOptionType(
+            f"ssl={ssl!r}: an ssl.SSLContext was expected, such as ssl.create_default_context(cafile=…)"
+        )
     if compression not in ("deflate", None):
         raise BadOption(f'compression={compression!r}: expected "deflate" or None')
     if max_size is not None and (not isinstance(max_size, int) or isinstance(max_size, bool) or max_size < 1):

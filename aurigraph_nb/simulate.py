@@ -140,4 +140,3 @@ def _begin(feed: Feed, node: Node, topics: tuple[str, ...]) -> None:
 
 
 __all__ = ["simulate"]
-

@@ -337,7 +337,9 @@ class Topic(Generic[R]):
     def status(self, now_ns: int, **link: Any) -> TopicStatus:
         """The topic's status; ``link`` is what its connection says."""
         latest = self.store.latest
-        lag_ms = (latest.recv_ns - latest.timestamp) / 1e6 if latest is not None and latest.timestamp is not None else None
+        lag_ms = (
+            (latest.recv_ns - latest.timestamp) / 1e6 if latest is not None and latest.timestamp is not None else None
+        )
         with self.lock:
             rate_hz = self._meter.rate(now_ns)
         quiet_s = None if self.last_recv_ns is None else max(0.0, (now_ns - self.last_recv_ns) / 1e9)
@@ -487,5 +489,3 @@ TOPIC_TYPES: Mapping[type[Record], type[Topic[Any]]] = {
     Consensus: ConsensusTopic,
     Peer: NetworkTopic,
 }
-
-

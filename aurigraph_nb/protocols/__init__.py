@@ -11,7 +11,19 @@ from ..errors import BadOption, BadUrl
 from .base import Batch, Control, Decoder, Frame, Ledger, Undecoded, WireProtocol
 from .portal import PortalProtocol
 
-__all__ = ["AURIGRAPH_HOSTS", "PROTOCOLS", "Batch", "Control", "Decoder", "Frame", "Ledger", "Undecoded", "WireProtocol", "redact", "tell"]
+__all__ = [
+    "AURIGRAPH_HOSTS",
+    "PROTOCOLS",
+    "Batch",
+    "Control",
+    "Decoder",
+    "Frame",
+    "Ledger",
+    "Undecoded",
+    "WireProtocol",
+    "redact",
+    "tell",
+]
 
 PROTOCOLS: dict[str, WireProtocol] = {"portal": PortalProtocol()}
 

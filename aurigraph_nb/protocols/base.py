@@ -159,7 +159,9 @@ def preview(data: bytes) -> str:
 
 
 def undecoded(frame: Frame, topic: str | None, n: int, reason: str) -> Undecoded:
-    return Undecoded(topic, reason, preview(frame.data), len(frame.data), frame.text, frame.recv_ns, frame.conn_epoch, n)
+    return Undecoded(
+        topic, reason, preview(frame.data), len(frame.data), frame.text, frame.recv_ns, frame.conn_epoch, n
+    )
 
 
 def parse_object(frame: Frame) -> tuple[Any, str]:

@@ -288,16 +288,17 @@ class PortalDecoder:
                 data = _flat_location(data)
             plan = reading.plan(data)
             if not _is_about(topic, {column for _, column, _ in plan.fields}):
-                return None, f"none of the fields that make a row of {topic}; fields were {', '.join(data)[:200] or 'none'}"
+                return (
+                    None,
+                    f"none of the fields that make a row of {topic}; fields were {', '.join(data)[:200] or 'none'}",
+                )
             parts.append((data, plan))
         n, gap = self._ledger.take(topic), self._ledger.gap_before(topic)
         rows = []
         for data, plan in parts:
             values = self._values(frame, reading, data, plan, fallback_time)
             rows.append(
-                reading.table.record(
-                    recv_ns=frame.recv_ns, conn_epoch=frame.conn_epoch, n=n, gap_before=gap, **values
-                )
+                reading.table.record(recv_ns=frame.recv_ns, conn_epoch=frame.conn_epoch, n=n, gap_before=gap, **values)
             )
             gap = False
         return rows, ""

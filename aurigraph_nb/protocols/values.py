@@ -50,9 +50,9 @@ def number(value: Any) -> float:
 
 def integer(value: Any) -> int:
     """A whole number of 64 bits, or text that is one."""
-    if type(value) is str and len(value) <= 64 and _INTEGER.match(value):
-        value = int(value)
-    elif type(value) is float and value.is_integer():
+    if (type(value) is str and len(value) <= 64 and _INTEGER.match(value)) or (
+        type(value) is float and value.is_integer()
+    ):
         value = int(value)
     if type(value) is int and INT64_MIN <= value <= INT64_MAX:
         return value

@@ -139,7 +139,9 @@ class LiveChart(LiveWidget):
     def _delta(self, now: float) -> Message:
         fresh = self._source.topic.store.since(self._next_row, self._columns)
         if self._in_browser + min(len(fresh.table), DELTA_POINTS) > 2 * self._points or fresh.missed:
-            return self._snapshot(now)._replace(dropped=fresh.missed)
+            whole = self._snapshot(now)
+            whole.body["reset"] = True
+            return whole._replace(dropped=fresh.missed)
         series = thin(from_table(fresh.table, self._y), DELTA_POINTS)
         self._next_row = fresh.next
         self._in_browser += len(series)

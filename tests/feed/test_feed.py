@@ -384,7 +384,9 @@ def test_a_bad_option_is_told(options, error, words):
         ag.connect("ws://127.0.0.1:1/ws/metrics", **options)
 
 
-@pytest.mark.parametrize("url", ["", "foo", "http://x", "ws://", "ws://x:99999", "ws://x/ws", "ws://x", "ws://u:pw@x/ws/metrics", 5])
+@pytest.mark.parametrize(
+    "url", ["", "foo", "http://x", "ws://", "ws://x:99999", "ws://x/ws", "ws://x", "ws://u:pw@x/ws/metrics", 5]
+)
 def test_a_bad_url_is_told_without_its_password(url):
     with pytest.raises(ag.BadUrl) as caught:
         ag.connect(url)

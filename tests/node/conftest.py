@@ -39,7 +39,7 @@ def dial(eventually):
 
         def open_one(node, topic="transactions", path=None, **options):
             opened = node.stats().opened
-            options = {"compression": None, "proxy": None, "open_timeout": LIMIT_S} | options
+            options = {"compression": None, "proxy": None, "open_timeout": LIMIT_S, "max_queue": None} | options
             client = stack.enter_context(connect(f"{node.url}{path or f'/ws/{topic}'}", **options))
             if path is None:
                 eventually(lambda: node.stats().opened > opened)

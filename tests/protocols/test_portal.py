@@ -187,7 +187,9 @@ def test_the_envelope_gives_the_same_row_on_any_path(topic, raw, expected):
 
 
 def test_the_envelopes_time_serves_where_the_data_has_none():
-    (record,) = decode("metrics", {"type": "metrics", "channel": "metrics", "data": {"tps": 1}, "timestamp": NOON // 10**6}).rows["metrics"]
+    (record,) = decode(
+        "metrics", {"type": "metrics", "channel": "metrics", "data": {"tps": 1}, "timestamp": NOON // 10**6}
+    ).rows["metrics"]
     assert record.timestamp == NOON
 
 
@@ -297,7 +299,9 @@ def test_a_stake_that_does_not_fit_stands_in_extra():
 
 def test_fields_that_nobody_named_go_to_extra_and_are_counted():
     decoder = PortalDecoder(Ledger())
-    batch = decoder.decode([frame("metrics", {"tps": 1, "mood": {"a": [1]}, "big": 10**40}), frame("metrics", {"tps": 1, "mood": 1})])
+    batch = decoder.decode(
+        [frame("metrics", {"tps": 1, "mood": {"a": [1]}, "big": 10**40}), frame("metrics", {"tps": 1, "mood": 1})]
+    )
     assert json.loads(batch.rows["metrics"][0].extra) == {"mood": {"a": [1]}, "big": 10**40}
     assert decoder.unnamed.of("metrics") == {"mood": 2, "big": 1}
 
@@ -414,7 +418,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-wire_names = st.sampled_from(sorted({a.wire for t in TABLES.values() for a in t.aliases} | {"location", "data", "channel", "type"}))
+wire_names = st.sampled_from(
+    sorted({a.wire for t in TABLES.values() for a in t.aliases} | {"location", "data", "channel", "type"})
+)
 
 
 def books_balance(topic: str, messages: list[bytes], text: bool = True) -> None:

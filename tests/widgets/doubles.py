@@ -1,4 +1,4 @@
-"""A feed and its topics without a network: real stores, real derived states, a real gap book, a status that tests set."""
+"""A feed without a network, and pages without a browser: the stores, derived states and gap book are real."""
 
 import threading
 from types import SimpleNamespace

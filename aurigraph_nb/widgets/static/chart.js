@@ -83,10 +83,15 @@ class Points {
   snapshot(message, buffers) {
     this.clear();
     this.base += 1;
-    this.delta(message, buffers);
+    this.take(message, buffers);
   }
 
   delta(message, buffers) {
+    if (message.reset) this.snapshot(message, buffers);
+    else this.take(message, buffers);
+  }
+
+  take(message, buffers) {
     if (message.gaps) {
       this.gaps = message.gaps;
       this.gapsVersion += 1;

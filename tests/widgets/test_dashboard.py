@@ -1,0 +1,68 @@
+"""The dashboard: one grid, closed as one."""
+
+import pytest
+
+from aurigraph_nb import widgets
+from aurigraph_nb.errors import BadOption, BadOptionType, UnknownTopic
+
+
+def test_the_dashboard_shows_every_topic(desk, feed):
+    dashboard = widgets.Dashboard(feed)
+    assert [type(w).__name__ for w in dashboard.widgets] == [
+        "ConnectionStatus",
+        "MetricsCard",
+        "TPSChart",
+        "ConsensusState",
+        "ValidatorTable",
+        "TransactionList",
+        "PeerTable",
+        "ConsensusLog",
+        "NetworkLog",
+    ]
+    assert dashboard.children == dashboard.widgets
+    assert all(topic.opened for topic in feed.topics.values())
+
+
+def test_its_repr_is_always_the_same(desk, feed):
+    assert repr(widgets.Dashboard(feed)) == "Dashboard(feed)"
+
+
+def test_every_widget_knows_its_place_in_the_grid(desk, feed):
+    dashboard = widgets.Dashboard(feed)
+    assert "ag-dashboard" in dashboard._dom_classes
+    assert [w._dom_classes[-1] for w in dashboard.widgets] == [
+        "ag-full",
+        *["ag-third", "ag-rest"] * 2,
+        *["ag-half"] * 4,
+    ]
+
+
+def test_closing_it_closes_its_widgets_and_twice_is_harmless(desk, feed):
+    dashboard = widgets.Dashboard(feed)
+    comms = [w.comm for w in dashboard.widgets]
+    dashboard.close()
+    dashboard.close()
+    assert all(comm.closed for comm in comms)
+    assert len(desk.painter) == 0
+    assert not feed.closed
+
+
+def test_a_feed_that_lacks_a_topic_leaves_no_widget_behind(desk, feed):
+    del feed.topics["network"]
+    with pytest.raises(UnknownTopic, match="network"):
+        widgets.Dashboard(feed)
+    assert len(desk.painter) == 0
+
+
+def test_options_are_checked_before_anything_is_made(desk, feed):
+    with pytest.raises(BadOptionType, match="has no option 'theme'; it takes rate_hz"):
+        widgets.Dashboard(feed, theme="dark")
+    with pytest.raises(BadOption, match="rate_hz=0"):
+        widgets.Dashboard(feed, rate_hz=0)
+    with pytest.raises(BadOptionType, match="Dashboard needs a feed"):
+        widgets.Dashboard(None)
+    assert not any(topic.opened for topic in feed.topics.values())
+
+
+def test_the_rate_goes_to_every_widget(desk, feed):
+    assert {w.rate_hz for w in widgets.Dashboard(feed, rate_hz=2).widgets} == {2.0}

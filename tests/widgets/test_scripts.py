@@ -1,0 +1,384 @@
+"""What the scripts decide, run by node where there is one: following the numbers, sorting, bounds, formats."""
+
+import json
+import shutil
+import subprocess
+import textwrap
+
+import pytest
+
+from aurigraph_nb.widgets import assets
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
+
+# A page, as far as the part without views needs one: timers that the test fires, and a model that keeps what is said.
+PAGE = """
+const timers = [];
+globalThis.setTimeout = (work) => timers.push(work) && timers.length;
+globalThis.clearTimeout = (id) => { if (id) timers[id - 1] = null; };
+globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
+function aModel(state = {}) {
+  const handlers = {};
+  return {
+    said: [], state, saved: 0,
+    get(name) { return this.state[name]; },
+    set(name, value) { this.state[name] = value; },
+    save_changes() { this.saved += 1; },
+    send(content) { this.said.push(content); },
+    on(name, work) { handlers[name] = work; },
+    off(name) { delete handlers[name]; },
+    receive(message, buffers) { handlers["msg:custom"](message, buffers); },
+  };
+}
+const kinds = (model) => model.said.map((m) => m.kind + (m.number ?? ""));
+function aLink() {
+  const seen = [];
+  const model = aModel();
+  const link = new Link(model, { snapshot: (m) => seen.push(m.kind + m.number), delta: (m) => seen.push("delta" + m.number) });
+  const view = { visible: true, schedule() {} };
+  return { seen, model, link, view };
+}
+const snapshot = (number) => ({ kind: "snapshot", number, notice: {} });
+const delta = (number) => ({ kind: "delta", number });
+"""
+
+
+def run(name, code):
+    """What ``code`` returns, run after a widget's script."""
+    source = assets.script(name).replace("export default defineWidget(", "const made = defineWidget(")
+    body = textwrap.dedent(code)
+    program = f"{PAGE}\n{source}\nprocess.stdout.write(JSON.stringify((() => {{{body}}})()));"
+    line = [NODE, "--input-type=module", "-e", program]
+    result = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_a_link_asks_once_something_is_in_sight():
+    said = run(
+        "card",
+        "const {model, link, view} = aLink(); const before = kinds(model); link.add(view); return [before, kinds(model)];",
+    )
+    assert said == [[], ["hello"]]
+
+
+def test_a_link_applies_what_follows_and_acknowledges_after_drawing():
+    seen, said = run(
+        "card",
+        """
+        const {seen, model, link, view} = aLink();
+        link.add(view);
+        model.receive(snapshot(1)); model.receive(delta(2));
+        link.drawn();
+        return [seen, kinds(model)];
+        """,
+    )
+    assert seen == ["snapshot1", "delta2"]
+    assert said == ["hello", "ack2"]
+
+
+def test_a_lone_message_is_acknowledged_a_little_later():
+    before, after = run(
+        "card",
+        """
+        const {model, link, view} = aLink();
+        link.add(view);
+        model.receive(snapshot(1));
+        link.drawn();
+        const before = kinds(model);
+        timers.filter(Boolean).at(-1)();
+        return [before, kinds(model)];
+        """,
+    )
+    assert (before, after) == (["hello"], ["hello", "ack1"])
+
+
+def test_a_hole_asks_for_a_snapshot_and_takes_no_delta_meanwhile():
+    seen, said = run(
+        "card",
+        """
+        const {seen, model, link, view} = aLink();
+        link.add(view);
+        model.receive(snapshot(1)); model.receive(delta(3)); model.receive(delta(4));
+        model.receive(snapshot(5)); model.receive(delta(6)); model.receive(delta(6)); model.receive(snapshot(5));
+        return [seen, kinds(model)];
+        """,
+    )
+    assert seen == ["snapshot1", "snapshot5", "delta6"]
+    assert said == ["hello", "hello"]
+
+
+def test_deltas_before_the_first_snapshot_are_ignored():
+    assert (
+        run("card", "const {seen, model, link, view} = aLink(); link.add(view); model.receive(delta(7)); return seen;")
+        == []
+    )
+
+
+def test_a_link_that_gets_no_answer_asks_again_and_says_that_it_waits():
+    said, words = run(
+        "card",
+        """
+        const {model, link, view} = aLink();
+        link.add(view);
+        for (let i = 0; i < 3; i += 1) timers.filter(Boolean).at(-1)();
+        return [kinds(model), noticeOf(link, null)[0]];
+        """,
+    )
+    assert said == ["hello"] * 4
+    assert words == "Waiting for the kernel …"
+
+
+def test_out_of_sight_a_link_rests_and_asks_again_in_sight():
+    said = run(
+        "card",
+        """
+        const {model, link, view} = aLink();
+        link.add(view);
+        model.receive(snapshot(1));
+        view.visible = false; link.look();
+        timers.filter(Boolean).at(-1)();
+        view.visible = true; link.look();
+        return kinds(model);
+        """,
+    )
+    assert said == ["hello", "rest", "hello"]
+
+
+def test_a_short_look_away_costs_nothing():
+    said = run(
+        "card",
+        """
+        const {model, link, view} = aLink();
+        link.add(view);
+        model.receive(snapshot(1));
+        view.visible = false; link.look();
+        view.visible = true; link.look();
+        return kinds(model);
+        """,
+    )
+    assert said == ["hello"]
+
+
+def test_the_notice_line_says_the_one_thing_that_matters():
+    words = run(
+        "card",
+        """
+        const say = (notice, more) => noticeOf({ notice, patient: true, gone: false, ...more }, null)[0];
+        return [
+          say({}), say({ error: "E", errors: 3 }), say({ closed: true }), say({ link: "RECONNECTING" }),
+          say({ errors: 1, last: "L" }), say({}, { gone: true }), noticeOf({ notice: {}, patient: true }, "no pen")[0],
+        ];
+        """,
+    )
+    assert words == [
+        "",
+        "E (3 times)",
+        "Closed. What was received stays here.",
+        "Feed reconnecting; this is the last known state.",
+        "1 error so far; the last: L",
+        "The kernel is gone; this is what it last sent.",
+        "no pen",
+    ]
+
+
+def test_numbers_times_and_ages_are_written_for_people():
+    words = run(
+        "card",
+        """
+        return [
+          formatNumber(1234567), formatNumber("123456789012345678901234567890"), formatNumber(1.23456789),
+          formatNumber(5, 2), formatNumber(null), formatNumber("<b>"), formatTime(1767225600123), formatTime(null),
+          formatTime(1e300), formatAge(450), formatAge(65000), formatAge(600000), formatAge(9e6), formatAge(null),
+        ];
+        """,
+    )
+    assert words == [
+        "1,234,567",
+        "123,456,789,012,345,678,901,234,567,890",
+        "1.23457",
+        "5.00",
+        "–",
+        "<b>",
+        "00:00:00.123",
+        "–",
+        "–",
+        "0.5 s",
+        "65 s",
+        "10 min",
+        "3 h",
+        "–",
+    ]
+
+
+def test_only_known_words_have_a_tone():
+    assert run(
+        "card", "return [toneOf('ACTIVE'), toneOf('jailed'), toneOf('x\\\" onclick=1'), toneOf('constructor')];"
+    ) == [
+        "good",
+        "bad",
+        "plain",
+        "plain",
+    ]
+
+
+TABLE = """
+const setup = (more) => ({ _setup: { newest_first: false, keep: 100, columns: [
+  { label: "Name", kind: "text" }, { label: "Size", kind: "number" }], ...more } });
+const aTable = (more, ui) => new Rows(aModel({ ...setup(more), _ui: ui ?? {} }));
+"""
+
+
+def test_rows_are_shown_in_order_of_arrival_or_the_other_way_round():
+    shown = run(
+        "table",
+        TABLE
+        + """
+        const message = { rows: [["k1", "a", 1], ["k2", "b", 2]] };
+        return [false, true].map((newest_first) => {
+          const t = aTable({ newest_first }); t.snapshot(message); t.delta({ rows: [["k3", "c", 3]], removed: ["k1"] });
+          return t.shown();
+        });
+        """,
+    )
+    assert shown == [["k2", "k3"], ["k3", "k2"]]
+
+
+def test_sorting_knows_big_numbers_missing_values_and_equal_ones():
+    shown = run(
+        "table",
+        TABLE
+        + """
+        const t = aTable();
+        t.snapshot({ rows: [["a", "x", "9007199254740993"], ["b", "x", null], ["c", "y", 2.5], ["d", "x", "9007199254740992"], ["e", "w", 10]] });
+        const orders = [];
+        for (const column of [1, 1, 1, 0, 0]) { t.sortBy(column); orders.push(t.shown().join("")); }
+        return orders;
+        """,
+    )
+    assert shown == ["adecb", "cedab", "abcde", "eabdc", "cabde"]
+
+
+def test_a_changed_value_moves_its_row_when_the_table_is_sorted_by_it():
+    orders = run(
+        "table",
+        TABLE
+        + """
+        const t = aTable({}, { sort: 1, down: true });
+        t.snapshot({ rows: [["a", "x", 1], ["b", "x", 2]] });
+        const before = t.shown().join("");
+        t.delta({ rows: [["a", "x", 3]] });
+        return [before, t.shown().join("")];
+        """,
+    )
+    assert orders == ["ba", "ab"]
+
+
+def test_filtering_looks_at_what_is_shown():
+    shown = run(
+        "table",
+        TABLE
+        + """
+        const t = aTable({}, { filter: "1,2" });
+        t.snapshot({ rows: [["a", "Oslo", 1234], ["b", "Rome", 5]] });
+        const by = (words) => { t.filterBy(words); return t.shown(); };
+        return [t.shown(), by("ROME"), by(" "), by("nope")];
+        """,
+    )
+    assert shown == [["a"], ["b"], ["a", "b"], []]
+
+
+def test_changed_cells_are_marked_with_their_direction_and_a_snapshot_marks_nothing():
+    marks = run(
+        "table",
+        TABLE
+        + """
+        const t = aTable();
+        t.snapshot({ rows: [["a", "x", 1], ["b", "x", "9007199254740992"]] });
+        t.delta({ rows: [["a", "y", 2], ["b", "x", "9007199254740991"]] });
+        const found = ["a", "b"].map((k) => t.rows.get(k).marks);
+        t.snapshot({ rows: [["a", "z", 9]] });
+        return [...found, t.rows.get("a").marks];
+        """,
+    )
+    assert marks == [[0, 1], [None, -1], None]
+
+
+def test_a_table_keeps_no_more_rows_than_it_may():
+    keys = run(
+        "table",
+        TABLE
+        + "const t = aTable({ keep: 2 }); t.delta({ rows: [['a', '', 1], ['b', '', 2], ['c', '', 3]] }); return t.shown();",
+    )
+    assert keys == ["b", "c"]
+
+
+def test_an_update_does_not_make_a_row_new_again():
+    until = run(
+        "table",
+        TABLE
+        + """
+        const t = aTable();
+        t.delta({ rows: [["a", "x", 1]], fresh: [["a", 5000], ["gone", 5]] });
+        const first = t.rows.get("a").until;
+        t.delta({ rows: [["a", "x", 2]], fresh: [["a", 5000]] });
+        return [first > 0, t.rows.get("a").until === first];
+        """,
+    )
+    assert until == [True, True]
+
+
+def test_a_log_keeps_the_newest_events_and_hides_types_that_are_off():
+    shown = run(
+        "log",
+        """
+        const log = new Events(aModel({ _setup: { keep: 3 }, _ui: { off: ["B", 5] } }));
+        log.snapshot({ events: [0, 1, 2, 3].map((n) => [n, n, n === 2 ? "B" : "A", "info", "m"]), total: 4 });
+        log.delta({ events: [[4, 4, "A", "info", "m"]], total: 5 });
+        return [log.shown().map((e) => e[0]), log.total, [...log.types].sort()];
+        """,
+    )
+    assert shown == [[4, 3], 5, ["A", "B"]]
+
+
+POINTS = """
+const points = (more) => new Points(aModel({ _setup: { lines: [{}, {}], points: 1000, window_ms: null, ...more } }));
+const pack = (...values) => [new DataView(new Float64Array([0, ...values]).buffer, 8)];
+"""
+
+
+def test_points_are_read_from_wherever_they_start_in_a_buffer():
+    read = run(
+        "chart",
+        POINTS
+        + """
+        const p = points();
+        p.snapshot({ count: 2 }, pack(1, 2, 10, 20, 100, 200));
+        p.delta({ count: 1 }, pack(3, 30, NaN));
+        return [p.x, p.y, p.total, p.base];
+        """,
+    )
+    assert read == [[1, 2, 3], [[10, 20, 30], [100, 200, None]], 3, 1]
+
+
+def test_a_delta_that_replaces_all_starts_anew():
+    read = run(
+        "chart",
+        POINTS
+        + "const p = points(); p.snapshot({ count: 1 }, pack(1, 1, 1)); p.delta({ count: 1, reset: true }, pack(9, 9, 9)); return [p.x, p.base, p.total];",
+    )
+    assert read == [[9], 2, 1]
+
+
+def test_points_are_bounded_by_number_and_by_time():
+    lengths = run(
+        "chart",
+        POINTS
+        + """
+        const fill = (p) => { for (let i = 0; i < 5000; i += 1) p.delta({ count: 1 }, pack(i, i, i)); return p.x.length; };
+        return [fill(points()), fill(points({ window_ms: 100 }))];
+        """,
+    )
+    assert lengths[0] <= 1000
+    assert 100 <= lengths[1] <= 100 + 256
