@@ -89,7 +89,9 @@ class Gaps:
         return self._book.version
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a gap: topic, cause, certainty, start, end (NaT while it lasts), duration_s, frames, conn_epoch, detail."""
+        """One row a gap: topic, cause, certainty, start, end (NaT while it lasts), duration_s, frames, conn_epoch,
+        detail.
+        """
         return to_pandas(self._book.table(), index=None)
 
     def __repr__(self) -> str:
@@ -345,8 +347,8 @@ class Feed:
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     raise FeedTimeout(
-                        f"join: the run was not over after {limit_s:g} s; the feed is {self.status.state}. Only a run with "
-                        f'a duration ends by itself: ag.simulate(…, duration="5min"); close() ends any feed.'
+                        f"join: the run was not over after {limit_s:g} s; the feed is {self.status.state}. Only a run "
+                        f'with a duration ends by itself: ag.simulate(…, duration="5min"); close() ends any feed.'
                     )
                 # Callbacks end without news: look again soon while only they are waited for.
                 news_in = 0.05 if self.ended or self.closed else left
@@ -363,7 +365,7 @@ class Feed:
                 raise _fresh(link.session.error)
 
     def close(self) -> None:
-        """Close all connections (and the node of a simulated feed). What is stored can still be read. Harmless twice."""
+        """Close all connections, and a simulated feed's node. What is stored can still be read. Harmless twice."""
         if self.closed:
             return
         self.closed = True
@@ -404,16 +406,16 @@ class Feed:
         """:raises FeedClosed: after close()"""
         if self.closed:
             raise FeedClosed(
-                f"{what}: this feed was closed. What it stored can still be read (to_pandas, latest, …); for new data make "
-                "a new feed with ag.connect(…) or ag.simulate(…)."
+                f"{what}: this feed was closed. What it stored can still be read (to_pandas, latest, …); for new data "
+                "make a new feed with ag.connect(…) or ag.simulate(…)."
             )
 
     def check_thread(self, what: str) -> None:
         """:raises WrongThread: on the I/O thread, which must not wait"""
         if self._io.here:
             raise WrongThread(
-                f"{what} was called on the I/O thread, which has to bring what it waits for; call it from a cell, a script "
-                "or a callback, or use its _async twin on a loop of your own"
+                f"{what} was called on the I/O thread, which has to bring what it waits for; call it from a cell, a "
+                "script or a callback, or use its _async twin on a loop of your own"
             )
 
     def why_over(self, topic: Topic[Any]) -> Exception | None:
@@ -511,7 +513,7 @@ class Feed:
                         topic.state.expect(row.total_validators, row.active_validators)
 
     def _note_eviction(self, topic: Topic[Any], count: int) -> None:
-        """The store was full and let its oldest rows go: one gap that grows, from the first row ever to the oldest kept."""
+        """The store was full and let its oldest rows go: one gap that grows, from the first row to the oldest kept."""
         latest = topic.store.latest
         end_ns = topic.store.oldest_recv_ns or (latest.recv_ns if latest is not None else self.now_ns())
         start_ns = min(end_ns, self._first_ns.get(topic.name, end_ns))

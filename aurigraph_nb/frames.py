@@ -44,7 +44,9 @@ def select(
 ) -> pa.Table:
     """The rows and columns that the arguments of ``to_pandas`` ask for, in arrival order.
 
-    :param start: first time, included; :param end: first time left out; :param last: only the newest stretch of this length
+    :param start: first time, included
+    :param end: first time left out
+    :param last: only the newest stretch of this length
     :param limit: at most so many rows: the first ones, or with a negative number the newest
     :param by: which time ranges are about: "timestamp" (receive time where it is missing) or "recv"
     :param keep: columns to keep besides ``columns`` (the caller needs them for an index)
@@ -188,7 +190,7 @@ def _one_array(column: Column) -> Any:
 
 
 def to_polars(table: pa.Table) -> polars.DataFrame:
-    """A Polars DataFrame of ``table``: times as Datetime[ns, UTC], categories as Categorical, decimals as Decimal(38, 0).
+    """A Polars DataFrame of ``table``: times are Datetime[ns, UTC], categories Categorical, decimals Decimal(38, 0).
 
     :raises MissingExtra: if Polars is not installed
     """
@@ -196,6 +198,6 @@ def to_polars(table: pa.Table) -> polars.DataFrame:
         import polars as pl
     except ImportError:
         raise MissingExtra(
-            "to_polars() needs Polars, which is not installed: pip install 'aurigraph-nb[scale]' (or pip install polars)"
+            "to_polars() needs Polars, which is not installed: pip install 'aurigraph-nb[scale]' (or: polars)"
         ) from None
     return cast("pl.DataFrame", pl.from_arrow(table))

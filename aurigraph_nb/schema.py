@@ -1,6 +1,6 @@
 """What a row is: one frozen record type a topic, and the Arrow schema that follows from it.
 
-A record type is the single definition of its topic's columns: name (with the unit in it), type, nullability and meaning.
+A record type is the single definition of its topic's columns: name (with the unit in it), type, nullability, meaning.
 ``arrow_schema(Metrics)`` derives the Arrow schema; stores, frames and recordings all use that.
 
 Times are int64 nanoseconds since 1970 UTC; in frames they become ``datetime64[ns, UTC]`` (``recv_ns`` stays an integer,

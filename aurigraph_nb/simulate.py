@@ -74,7 +74,7 @@ def _pace(speed: float | str | None, *, finite: bool) -> float | None:
         return None
     if speed is None:
         return 1.0
-    if isinstance(speed, str) or isinstance(speed, bool):
+    if isinstance(speed, str | bool):
         raise BadOptionType(f'speed={speed!r}: expected a number above 0, such as 60, or "max"')
     if not speed > 0:
         raise BadOption(f'speed={speed!r}: expected a number above 0, such as 60, or "max"')

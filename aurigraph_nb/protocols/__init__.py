@@ -55,8 +55,8 @@ def tell(url: str, protocol: str | None = None, *, known_hosts: frozenset[str] =
         return "portal", _with_path(parts, path or "/ws")
     came = f"the path {path!r}" if path else "no path"
     raise BadUrl(
-        f"{redact(url)} has {came}, which does not tell the protocol. Say which one it is: connect(url, protocol=…) with "
-        f"{_spellings()}; or give the path of a topic, such as /ws/metrics"
+        f"{redact(url)} has {came}, which does not tell the protocol. Say which one it is: connect(url, protocol=…) "
+        f"with {_spellings()}; or give the path of a topic, such as /ws/metrics"
     )
 
 

@@ -28,7 +28,7 @@ class Alias(NamedTuple):
     wire: str
     read: Reader
     shape: str | None = None
-    """The shape that the name is a mark of, or (where two shapes use it with different units) the one this reader is for."""
+    """The shape that the name is a mark of, or (where two shapes use it with different units) the one it is read in."""
 
 
 class Plan(NamedTuple):

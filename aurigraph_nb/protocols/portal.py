@@ -1,7 +1,7 @@
 """Aurigraph topic streams: one socket a topic, bare JSON objects without a ``type``.
 
-Two shapes are in use, the server's and the web portal's; a later portal wraps frames in an envelope. All spellings are in
-the tables below, with their units. Relatives in the wild send welcomes, acknowledgements and pings: those are told
+Two shapes are in use, the server's and the web portal's; a later portal wraps frames in an envelope. All spellings are
+in the tables below, with their units. Relatives in the wild send welcomes, acknowledgements and pings: those are told
 apart here and are neither rows nor errors.
 """
 
@@ -199,8 +199,8 @@ TABLES: Mapping[str, Table] = {
 VALUE_UNITS = {SERVER: "base", PORTAL: "as-sent"}
 
 _CONTROL_TYPES = frozenset(
-    """ping pong heartbeat welcome connected connection_established ready hello auth_required auth_response authenticated
-    ack subscribed unsubscribed subscription_confirmed error info""".split()
+    """ping pong heartbeat welcome connected connection_established ready hello auth_required auth_response
+    authenticated ack subscribed unsubscribed subscription_confirmed error info""".split()
 )
 _ACK_FIELDS = frozenset("success ack subscribed message channel channels event error code result type".split())
 _PLAIN_WORDS = ("PING", "PONG", "WELCOME", "SUBSCRIBED", "UNSUBSCRIBED", "ERROR", "OK", "ACK")

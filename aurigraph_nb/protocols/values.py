@@ -116,7 +116,7 @@ def big_integer(value: Any) -> int:
 
 @functools.lru_cache(maxsize=4096)
 def _minute_ns(date: str, minute: str) -> int:
-    """Start of a minute, ns since 1970, as if in UTC. Frames share their minute, so that this is nearly always cached."""
+    """Start of a minute, ns since 1970, as if in UTC. Frames share their minute, so this is nearly always cached."""
     start = dt.datetime.fromisoformat(f"{date}T{minute}:00+00:00")
     return (start - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(seconds=1) * 1_000_000_000
 
@@ -171,7 +171,7 @@ class RawNumber(str):
 
 
 def exact_text(value: Any) -> str:
-    """An amount's text exactly as sent. (A float has lost its digits: the caller reads the frame again, see RawNumber.)"""
+    """An amount's text exactly as sent. (A float has lost its digits: the caller reads the frame again.)"""
     return str(value) if isinstance(value, str) else _digits(value)
 
 

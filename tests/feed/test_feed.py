@@ -242,7 +242,7 @@ def test_a_wait_in_vain_says_what_is_wrong():
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "words"),
+    "status, error, words",
     [(404, ag.ConnectFailed, "/ws/metrics"), (401, ag.AuthRefused, "token"), (403, ag.AuthRefused, "path")],
 )
 def test_a_refusal_ends_waiting_with_its_cause_and_leaves_other_topics_alone(status, error, words):
@@ -363,7 +363,7 @@ def test_a_failing_token_callable_is_told_without_its_words():
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "words"),
+    "options, error, words",
     [
         ({"protocol": "gopher"}, ag.BadOption, 'protocol="portal"'),
         ({"compression": "zip"}, ag.BadOption, "deflate"),
@@ -479,7 +479,7 @@ def test_pings_of_relatives_are_answered():
 def test_a_message_over_the_limit_is_told_with_the_limit():
     with ScriptedServer(sends(metric(0, pad="x" * 5000))) as server:
         feed = ag.connect(server.url(), max_size=1000, reconnect=QUICK)
-        with pytest.raises(ag.ConnectFailed, match="1000|1,000"):
+        with pytest.raises(ag.ConnectFailed, match=r"1000|1,000"):
             feed.metrics.wait(1, timeout=10)
 
 

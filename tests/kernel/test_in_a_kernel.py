@@ -84,7 +84,9 @@ def test_a_run_all_of_six_cells_loses_none_beside_a_patched_loop(kernel):
 def test_a_cell_that_blocks_does_not_stop_the_store(kernel):
     """The main thread is held for as long as fifty rows take; they all come meanwhile."""
     printed = kernel.run_all(
-        "import aurigraph_nb as ag, threading\nfeed = ag.simulate(seed=3, rate=50)\nfeed.transactions.wait(1, timeout=30)",
+        "import aurigraph_nb as ag, threading\n"
+        "feed = ag.simulate(seed=3, rate=50)\n"
+        "feed.transactions.wait(1, timeout=30)",
         "before = feed.transactions.store.count\n"
         "done = threading.Event()\n"
         "def count(row):\n"

@@ -1,7 +1,7 @@
 """Run the notebooks anew and keep what nbval compares: ``python tests/support/refresh_notebooks.py notebooks/*.ipynb``.
 
-Outputs of cells tagged ``nbval-ignore-output`` are dropped (pictures and widgets belong to the reader's own run), so is all
-widget state, so that a notebook in the repository is small and holds nothing of the machine it ran on.
+Outputs of cells tagged ``nbval-ignore-output`` are dropped (pictures and widgets belong to the reader's own run), so is
+all widget state, so that a notebook in the repository is small and holds nothing of the machine it ran on.
 """
 
 from __future__ import annotations

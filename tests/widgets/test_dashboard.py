@@ -30,11 +30,8 @@ def test_its_repr_is_always_the_same(desk, feed):
 def test_every_widget_knows_its_place_in_the_grid(desk, feed):
     dashboard = widgets.Dashboard(feed)
     assert "ag-dashboard" in dashboard._dom_classes
-    assert [w._dom_classes[-1] for w in dashboard.widgets] == [
-        "ag-full",
-        *["ag-third", "ag-rest"] * 2,
-        *["ag-half"] * 4,
-    ]
+    places = [widget._dom_classes[-1] for widget in dashboard.widgets]
+    assert places == ["ag-full", *["ag-third", "ag-rest"] * 2, *["ag-half"] * 4]
 
 
 def test_closing_it_closes_its_widgets_and_twice_is_harmless(desk, feed):

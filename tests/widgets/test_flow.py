@@ -1,5 +1,7 @@
 """The rules of the traffic to a front end."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,7 +93,7 @@ def test_without_acknowledgement_a_snapshot_a_second_goes_out_for_a_minute_and_t
     sent = [(t / 40, turn) for t in range(50, 5000) if (turn := send(flow, t / 40)) is not Turn.NOTHING]
     assert {turn for _, turn in sent} == {Turn.SNAPSHOT}
     assert 55 <= len(sent) <= 60
-    assert all(b - a >= SNAPSHOT_EVERY_S for (a, _), (b, _) in zip(sent, sent[1:], strict=False))
+    assert all(b - a >= SNAPSHOT_EVERY_S for (a, _), (b, _) in itertools.pairwise(sent))
     assert sent[-1][0] <= 1.25 + PATIENCE_S
     assert flow.allowed_at() is None
 
@@ -237,7 +239,7 @@ def test_whatever_the_pages_do_the_limits_hold(events, rate):
             assert woken
             sent.append(now)
             assert turn is Turn.SNAPSHOT or unacknowledged < CREDIT
-    assert all(b - a >= 1 / rate - 1e-9 for a, b in zip(sent, sent[1:], strict=False))
+    assert all(b - a >= 1 / rate - 1e-9 for a, b in itertools.pairwise(sent))
     assert flow.counters.sent == len(sent)
 
 

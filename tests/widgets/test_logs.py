@@ -88,5 +88,5 @@ def test_a_topic_without_events_is_refused(desk, feed):
 
 
 def test_something_without_events_is_refused(desk):
-    with pytest.raises(BadOptionType, match="needs a topic with events such as feed.consensus, not list"):
+    with pytest.raises(BadOptionType, match=r"needs a topic with events such as feed\.consensus, not list"):
         widgets.EventLog([])
