@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import hashlib
+import ipaddress
 import os
 import ssl as ssl_module
 import threading
@@ -210,7 +211,11 @@ def _token_for(url: str, token: Token | None, home: str, insecure_hosts: Sequenc
 
 
 def _is_local(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+    """Whether ``host`` is this machine for certain: a name such as 127.example is a name, and may be anywhere."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _identity(secret: object) -> object:

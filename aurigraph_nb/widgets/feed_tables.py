@@ -147,7 +147,7 @@ _TRANSACTION_COLUMNS = (
     _col("block_number", "Block", "number", width=11, optional=True),
 )
 _PEER_COLUMNS = (
-    _col("peer_id", "Peer", "mono", width=14),
+    _col("peer_id", "Peer", "mono", width=20),
     _col("status", "Status", "badge", width=18),
     _col("latency_ms", "Latency", "number", unit="ms", digits=1, width=13),
     _col("connection_quality", "Quality", "badge", width=16),

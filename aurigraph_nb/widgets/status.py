@@ -41,6 +41,9 @@ class ConnectionStatus(LiveWidget):
         self._reconnecting: threading.Thread | None = None
         super().__init__(source, setup={"title": "Connection"}, rate_hz=rate_hz)
 
+    def _check_health(self, now: float) -> None:
+        """Nothing to add to what the widget shows anyway."""
+
     def _news(self, now: float) -> bool:
         if now >= self._look_due:
             self._look_due = now + LOOK_EVERY_S

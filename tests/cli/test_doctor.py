@@ -13,9 +13,11 @@ from websockets.asyncio.server import serve
 from websockets.sync.server import serve as serve_in_thread
 
 from aurigraph_nb.cli.doctor import CHECKS, examine, read_target, render
-from aurigraph_nb.cli.findings import Failure, Finding, Level
+from aurigraph_nb.cli.findings import Failure, Finding, Level, Listened, Opened
 from aurigraph_nb.cli.probes import Probes
 from aurigraph_nb.errors import BadOption, BadUrl
+from aurigraph_nb.protocols import Batch
+from aurigraph_nb.schema import Metrics
 
 HERE = Path(__file__).parent
 CERTIFICATE = HERE / "tls" / "localhost.pem"
@@ -223,6 +225,40 @@ def test_behind_a_proxy_the_proxy_is_dialled(monkeypatch):
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     probes = Probes(read_target("wss://nodes.example/ws/metrics", None, {}), 1.0)
     assert probes.proxied and probes.dial == ("127.0.0.1", 9)
+
+
+class ProxiedProbes:
+    """A look through a proxy at a server that sends one row."""
+
+    dial = ("proxy.example", 3128)
+    proxied = True
+
+    async def name(self):
+        return ("192.0.2.1",)
+
+    async def tcp(self):
+        return 1.0
+
+    @asynccontextmanager
+    async def websocket(self):
+        async def listening():
+            row = Metrics(recv_ns=1, conn_epoch=1, n=0)
+            batch = Batch()
+            batch.rows["metrics"] = [row]
+            return Listened(batch, 1.0, 0.5)
+
+        yield Opened(1.0, True), listening()
+
+
+def test_what_a_proxy_hides_is_not_tried_and_says_so():
+    async def run():
+        target = read_target("wss://nodes.example/ws/metrics", None, {})
+        return {f.check: f async for f in examine(target, ProxiedProbes())}
+
+    found = asyncio.run(run())
+    assert "proxy.example:3128" in found["TLS"].detail
+    skipped = {check for check, finding in found.items() if finding.level is Level.SKIP}
+    assert skipped == {"TLS", "health", "lag"}  # the row has no server time
 
 
 def test_a_time_limit_is_told_as_such():

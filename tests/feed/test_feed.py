@@ -344,10 +344,16 @@ def test_the_environments_token_goes_to_its_own_host_only(monkeypatch):
         assert server.headers[-1]["Authorization"] == "Bearer abc"
 
 
-def test_a_token_is_not_sent_in_the_clear_to_another_machine():
+@pytest.mark.parametrize("host", ["node.example", "127.example", "10.0.0.1", "localhost.example"])
+def test_a_token_is_not_sent_in_the_clear_to_another_machine(host):
     with pytest.raises(ag.BadOption, match="unencrypted") as caught:
-        ag.connect("ws://node.example/ws/metrics", token="hush")
+        ag.connect(f"ws://{host}/ws/metrics", token="hush")
     assert "hush" not in str(caught.value)
+
+
+def test_a_token_may_go_to_this_machine_and_to_hosts_that_are_named():
+    for host in ("localhost", "127.0.0.2", "[::1]"):
+        ag.connect(f"ws://{host}:1/ws/metrics", token="hush")
     ag.connect("ws://node.example/ws/metrics", token="hush", insecure_token_hosts=["node.example"])
 
 

@@ -35,7 +35,8 @@ const kinds = (model) => model.said.map((m) => m.kind + (m.number ?? ""));
 function aLink() {
   const seen = [];
   const model = aModel();
-  const link = new Link(model, { snapshot: (m) => seen.push(m.kind + m.number), delta: (m) => seen.push("delta" + m.number) });
+  const note = (m) => seen.push(m.kind + m.number);
+  const link = new Link(model, { snapshot: note, delta: note });
   const view = { visible: true, schedule() {} };
   return { seen, model, link, view };
 }
@@ -58,7 +59,12 @@ def run(name, code):
 def test_a_link_asks_once_something_is_in_sight():
     said = run(
         "card",
-        "const {model, link, view} = aLink(); const before = kinds(model); link.add(view); return [before, kinds(model)];",
+        """
+        const {model, link, view} = aLink();
+        const before = kinds(model);
+        link.add(view);
+        return [before, kinds(model)];
+        """,
     )
     assert said == [[], ["hello"]]
 
@@ -161,6 +167,37 @@ def test_a_short_look_away_costs_nothing():
     assert said == ["hello"]
 
 
+def test_a_link_knows_when_its_kernel_restarts_and_stops_watching_when_closed():
+    gone = run(
+        "card",
+        """
+        const signal = () => ({ slots: [], connect(f) { this.slots.push(f); },
+          disconnect(f) { this.slots = this.slots.filter((g) => g !== f); } });
+        const kernel = { statusChanged: signal(), disposed: signal() };
+        const model = { ...aModel(), widget_manager: { kernel } };
+        const link = new Link(model, {});
+        const tell = (status) => { kernel.statusChanged.slots.forEach((f) => f(kernel, status)); return link.gone; };
+        const told = [tell("busy"), tell("unknown"), tell("restarting")];
+        link.close();
+        return [...told, kernel.statusChanged.slots.length, kernel.disposed.slots.length];
+        """,
+    )
+    assert gone == [False, False, True, 0, 0]
+
+
+def test_a_message_that_cannot_be_sent_means_that_the_kernel_is_gone():
+    gone = run(
+        "card",
+        """
+        const {model, link, view} = aLink();
+        model.send = () => { throw new Error("Cannot send"); };
+        link.add(view);
+        return [link.gone, noticeOf(link, null)[0]];
+        """,
+    )
+    assert gone == [True, "The kernel is gone; this is what it last sent."]
+
+
 def test_the_notice_line_says_the_one_thing_that_matters():
     words = run(
         "card",
@@ -251,7 +288,10 @@ def test_sorting_knows_big_numbers_missing_values_and_equal_ones():
         TABLE
         + """
         const t = aTable();
-        t.snapshot({ rows: [["a", "x", "9007199254740993"], ["b", "x", null], ["c", "y", 2.5], ["d", "x", "9007199254740992"], ["e", "w", 10]] });
+        t.snapshot({ rows: [
+          ["a", "x", "9007199254740993"], ["b", "x", null], ["c", "y", 2.5], ["d", "x", "9007199254740992"],
+          ["e", "w", 10],
+        ] });
         const orders = [];
         for (const column of [1, 1, 1, 0, 0]) { t.sortBy(column); orders.push(t.shown().join("")); }
         return orders;
@@ -309,7 +349,11 @@ def test_a_table_keeps_no_more_rows_than_it_may():
     keys = run(
         "table",
         TABLE
-        + "const t = aTable({ keep: 2 }); t.delta({ rows: [['a', '', 1], ['b', '', 2], ['c', '', 3]] }); return t.shown();",
+        + """
+        const t = aTable({ keep: 2 });
+        t.delta({ rows: [["a", "", 1], ["b", "", 2], ["c", "", 3]] });
+        return t.shown();
+        """,
     )
     assert keys == ["b", "c"]
 
@@ -366,7 +410,12 @@ def test_a_delta_that_replaces_all_starts_anew():
     read = run(
         "chart",
         POINTS
-        + "const p = points(); p.snapshot({ count: 1 }, pack(1, 1, 1)); p.delta({ count: 1, reset: true }, pack(9, 9, 9)); return [p.x, p.base, p.total];",
+        + """
+        const p = points();
+        p.snapshot({ count: 1 }, pack(1, 1, 1));
+        p.delta({ count: 1, reset: true }, pack(9, 9, 9));
+        return [p.x, p.base, p.total];
+        """,
     )
     assert read == [[9], 2, 1]
 
@@ -376,7 +425,10 @@ def test_points_are_bounded_by_number_and_by_time():
         "chart",
         POINTS
         + """
-        const fill = (p) => { for (let i = 0; i < 5000; i += 1) p.delta({ count: 1 }, pack(i, i, i)); return p.x.length; };
+        const fill = (p) => {
+          for (let i = 0; i < 5000; i += 1) p.delta({ count: 1 }, pack(i, i, i));
+          return p.x.length;
+        };
         return [fill(points()), fill(points({ window_ms: 100 }))];
         """,
     )

@@ -4,6 +4,7 @@
 const FRAME_GRACE_MS = 2000; // out of sight for so long: tell the kernel to rest
 const ACK_LATEST_MS = 400; // a lone message is acknowledged after so long, two at once
 const HELLO_AGAIN_MS = [3000, 6000, 12000, 30000];
+const KERNEL_GONE = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 
 // ---- elements: text goes in as text, and only so
 
@@ -128,9 +129,8 @@ class Link {
     this.tries = 0;
     this.shown = false;
     this.onMessage = (message, buffers) => this.receive(message, buffers);
-    this.onLive = () => setTimeout(() => this.checkAlive(), 0);
     model.on("msg:custom", this.onMessage);
-    model.on("comm_live_update", this.onLive);
+    this.stopKernel = this.watchKernel(model.widget_manager?.kernel);
     this.onVisibility = () => this.look();
     document.addEventListener("visibilitychange", this.onVisibility);
   }
@@ -142,7 +142,22 @@ class Link {
     clearTimeout(this.ackTimer);
     document.removeEventListener("visibilitychange", this.onVisibility);
     this.model.off("msg:custom", this.onMessage);
-    this.model.off("comm_live_update", this.onLive);
+    this.stopKernel();
+  }
+
+  // A restarted kernel knows nothing of this widget. JupyterLab tells; elsewhere a message that fails does.
+  watchKernel(kernel) {
+    if (!kernel?.statusChanged?.connect) return () => {};
+    const changed = (_, status) => {
+      if (KERNEL_GONE.has(status)) this.lost();
+    };
+    const ended = () => this.lost();
+    kernel.statusChanged.connect(changed);
+    kernel.disposed?.connect(ended);
+    return () => {
+      kernel.statusChanged.disconnect(changed);
+      kernel.disposed?.disconnect(ended);
+    };
   }
 
   say(kind, more) {
@@ -157,17 +172,6 @@ class Link {
   lost() {
     this.gone = true;
     this.refresh();
-  }
-
-  checkAlive() {
-    for (const view of this.views) {
-      const dead = view.root.closest(".jupyter-widgets-disconnected") !== null;
-      if (dead !== this.gone) {
-        this.gone = dead;
-        if (!dead) this.hello();
-        this.refresh();
-      }
-    }
   }
 
   // ---- from the kernel
