@@ -49,6 +49,7 @@ class Keyed(Mapping[K, V], Generic[K, V]):
         self._forgotten = 0  # version of the newest removal that is no longer remembered
         self._version = 0
         self._evicted = 0
+        self._upserts = 0
 
     @property
     def version(self) -> int:
@@ -60,9 +61,15 @@ class Keyed(Mapping[K, V], Generic[K, V]):
         """Rows that went because of ``limit``."""
         return self._evicted
 
+    @property
+    def upserts(self) -> int:
+        """Rows ever set, the same key again included."""
+        return self._upserts
+
     def upsert(self, key: K, value: V) -> None:
         """Set the row of a key. A known key keeps its place."""
         self._version += 1
+        self._upserts += 1
         self._born.setdefault(key, self._version)
         self._rows[key] = value
         self._stamps[key] = self._version

@@ -59,8 +59,8 @@ class _Card(LiveWidget):
 class MetricsCard(_Card):
     """The node's load now: TPS, CPU and memory as bars, connections, error rate. Takes a feed, or its metrics topic.
 
-    Where a server sends memory in megabytes, the bar is relative to the most that this card has seen. ``rate_hz``: most
-    updates a second.
+    Where a server sends memory in megabytes, nobody says of how many: the bar then ends at a round number of gigabytes
+    (1, 2, 4, …) well above the most that this card has seen. ``rate_hz``: most updates a second.
 
     Raises:
         BadOptionType: something else was given, or there is no such option.
@@ -97,13 +97,22 @@ class MetricsCard(_Card):
             return Item(label="Memory", look="bar", text=percent(used), hint=full(used, "%"), level=_level(used, 100))
         used_mb = latest.memory_mb
         self._peak_mb = max(self._peak_mb, used_mb or 0.0)
+        end_mb = _round_end_mb(self._peak_mb)
         return Item(
             label="Memory",
             look="bar",
             text="–" if used_mb is None else _megabytes(used_mb),
-            hint=f"{full(used_mb, 'MB')}; the bar is relative to {full(self._peak_mb, 'MB')}, the most seen here",
-            level=_level(used_mb, self._peak_mb),
+            hint=f"{full(used_mb, 'MB')}; the bar ends at {_megabytes(end_mb)}, as the total is not told",
+            level=_level(used_mb, end_mb),
         )
+
+
+def _round_end_mb(peak_mb: float) -> float:
+    """End of a bar for megabytes of an unknown total: the power of two gigabytes that leaves a third of the bar free."""
+    end_mb = 1_000.0
+    while end_mb < 1.5 * peak_mb and end_mb < 1e12:
+        end_mb *= 2
+    return end_mb
 
 
 class ConsensusState(_Card):

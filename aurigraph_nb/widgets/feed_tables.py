@@ -81,8 +81,9 @@ class TransactionList(BaseTable):
         feed = self._source.feed
         now_ns = time.time_ns() if feed is None else feed.now_ns()
         with self._source.topic.lock:
-            new = [(key, row.recv_ns) for key, row in changes.changed if self._state.is_new(row, now_ns)]
-        return [[row_key(key), round((recv_ns + NEW_NS - now_ns) / 1e6)] for key, recv_ns in new]
+            rows = [row for row in changes.changed if self._state.is_new(row[1], now_ns)]
+            new = [(key, self._state.arrived_ns(row)) for key, row in rows]
+        return [[row_key(key), round((arrived_ns + NEW_NS - now_ns) / 1e6)] for key, arrived_ns in new]
 
 
 class PeerTable(BaseTable):

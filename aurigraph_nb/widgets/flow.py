@@ -5,8 +5,8 @@ The Jupyter server drops messages above 1,000 a second and keeps without bound w
 - at most one message a frame (default 4 Hz, 10 at most); the first change after a quiet time goes at once;
 - messages are numbered; a page that sees a hole, or is new, asks, and one snapshot answers;
 - at most :data:`CREDIT` deltas are on their way unacknowledged; what changes meanwhile is merged, latest wins;
-- no acknowledgement (closed page, cell that blocks): at most one snapshot a second for a minute, then nothing until a
-  page asks or acknowledges;
+- no acknowledgement (closed page, cell that blocks): at most one snapshot a second (and 20 kB a second) for a minute,
+  then nothing until a page asks or acknowledges;
 - a page that shows none of its views says so ("rest") and gets nothing until it asks.
 
 A *page* is one browser page's copy of the widget, by an id that it makes up.
@@ -25,6 +25,8 @@ CREDIT = 2
 """Deltas that may be unacknowledged."""
 SNAPSHOT_EVERY_S = 1.0
 """Least time between snapshots while nobody acknowledges, in seconds."""
+BYTES_PER_S = 20_000
+"""Such snapshots are further apart if they are large: what nobody is known to see must not fill the line."""
 PATIENCE_S = 60.0
 """How long such snapshots go on, in seconds."""
 MAX_RATE_HZ = 10.0
@@ -84,6 +86,7 @@ class Flow:
         self._last_sent = -math.inf
         self._stalled_at: float | None = None
         self._snapshots = self._merged = self._dropped = self._bytes = 0
+        self._snapshot_bytes = 0
 
     @property
     def next_number(self) -> int:
@@ -135,7 +138,8 @@ class Flow:
         if not self._pages:
             return None
         stalled = self._stalled_at is not None and not self._asked
-        return self._last_sent + (max(SNAPSHOT_EVERY_S, self._period_s) if stalled else self._period_s)
+        pause_s = max(SNAPSHOT_EVERY_S, self._period_s, self._snapshot_bytes / BYTES_PER_S)
+        return self._last_sent + (pause_s if stalled else self._period_s)
 
     def turn(self, now: float, changed: bool) -> Turn:
         """What to send at ``now``, if ``changed`` says whether there is anything new."""
@@ -160,6 +164,7 @@ class Flow:
         self._dropped += dropped
         if turn is Turn.SNAPSHOT:
             self._snapshots += 1
+            self._snapshot_bytes = nbytes
             self._asked = False
         if self._stalled_at is None and self._unacknowledged >= CREDIT:
             self._stalled_at = now

@@ -103,6 +103,7 @@ class StateRows:
 
     def __init__(self, current: Callable[[], Keyed[Any, Any]], lock: AbstractContextManager[Any] | None = None) -> None:
         self._current = current
+        self._upserts = 0
         self._lock = nullcontext() if lock is None else lock
 
     def mark(self) -> int:
@@ -111,13 +112,13 @@ class StateRows:
     def since(self, mark: int | None) -> RowChanges:
         with self._lock:
             rows = self._current()
+            arrived, self._upserts = rows.upserts - self._upserts, rows.upserts
             if mark is None:
                 newest = list(itertools.islice(reversed(rows), MAX_ROWS))
                 return RowChanges(rows.version, [(key, rows[key]) for key in reversed(newest)], reset=True)
             changes = rows.changed_since(mark)
-        arrived = changes.version - mark - len(changes.removed)
         changed = changes.changed[-MAX_ROWS:]
-        return RowChanges(changes.version, changed, changes.removed, changes.reset, max(0, arrived))
+        return RowChanges(changes.version, changed, changes.removed, changes.reset, arrived)
 
 
 class StoreRows:

@@ -116,7 +116,8 @@ def test_a_cell_that_blocks_for_ten_seconds_stops_neither_store_nor_chart(tour):
         """() => {
             const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
             window.blocking = { done: false };
-            kernel.requestExecute({ code: "import time; time.sleep(10)" }).done.then(() => { window.blocking.done = true; });
+            const future = kernel.requestExecute({ code: "import time; time.sleep(10)" });
+            future.done.then(() => { window.blocking.done = true; });
         }"""
     )
     until(lambda: page.evaluate(POINTS) >= points + 6, "the chart to grow while the cell blocks", 12)
@@ -157,7 +158,7 @@ def test_the_committed_notebooks_are_small_and_hold_no_widget_state():
     "widget", ["TPSChart(feed)", "ValidatorTable(feed)", "ConsensusLog(feed)", "MetricsCard(feed)"]
 )
 def test_opening_a_widget_costs_little(lab, lab_page, widget):
-    """The bytes to the page from before the widget's cell until it shows data; plotly.js apart, it comes once a page."""
+    """Bytes to the page from before the widget's cell until it shows data; plotly.js apart, it comes once a page."""
     code = (
         "import aurigraph_nb as ag\nfeed = ag.simulate(seed=1)\n_ = [feed[t].wait(2, timeout=30) for t in feed.topics]"
     )
@@ -192,7 +193,8 @@ def test_the_cell_run_five_times_leaves_one_of_everything(lab, lab_page):
 
 def test_six_cells_of_a_run_all_all_run_beside_a_patched_loop(lab, lab_page):
     cells = [
-        "import nest_asyncio2\nnest_asyncio2.apply()\nimport aurigraph_nb as ag\nfeed = ag.simulate(seed=3, rate=50)\nseen = []",
+        "import nest_asyncio2\nnest_asyncio2.apply()\n"
+        "import aurigraph_nb as ag\nfeed = ag.simulate(seed=3, rate=50)\nseen = []",
         "ag.TPSChart(feed)",
         "subscription = feed.metrics.on_record(seen.append)\nprint(feed.metrics.wait(2, timeout=30) >= 2)",
         "print(len(feed.transactions.take(5, timeout=30)))",

@@ -39,15 +39,15 @@ def test_a_bar_stays_on_its_scale_while_the_text_says_what_was_sent(desk, feed):
     assert (items["Memory"]["text"], items["Memory"]["level"]) == ("-3.0%", 0.0)
 
 
-def test_memory_in_megabytes_is_relative_to_the_most_seen(desk, feed):
+def test_memory_in_megabytes_ends_at_a_round_number_above_the_most_seen(desk, feed):
     page = desk.open(widgets.MetricsCard(feed))
     page.take()
     feed["metrics"].put(memory_mb=2048.0)
-    assert items_of(page.one())["Memory"]["text"] == "2.05 GB"
+    memory = items_of(page.one())["Memory"]
+    assert (memory["text"], memory["level"]) == ("2.05 GB", 0.512)
     feed["metrics"].put(memory_mb=512.0)
     memory = items_of(page.one())["Memory"]
-    assert (memory["text"], memory["level"]) == ("512 MB", 0.25)
-    assert "2,048 MB, the most seen here" in memory["hint"]
+    assert memory["level"] == 0.128 and "ends at 4.00 GB" in memory["hint"]
 
 
 def test_what_is_not_known_is_a_dash_and_has_no_bar(desk, feed):

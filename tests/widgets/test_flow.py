@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurigraph_nb.errors import BadOption, BadOptionType
-from aurigraph_nb.widgets.flow import CREDIT, MAX_PAGES, PATIENCE_S, SNAPSHOT_EVERY_S, Flow, Turn, checked_rate
+from aurigraph_nb.widgets.flow import (
+    BYTES_PER_S,
+    CREDIT,
+    MAX_PAGES,
+    PATIENCE_S,
+    SNAPSHOT_EVERY_S,
+    Flow,
+    Turn,
+    checked_rate,
+)
 
 PAGE = "page-1"
 
@@ -96,6 +105,18 @@ def test_without_acknowledgement_a_snapshot_a_second_goes_out_for_a_minute_and_t
     assert all(b - a >= SNAPSHOT_EVERY_S for (a, _), (b, _) in itertools.pairwise(sent))
     assert sent[-1][0] <= 1.25 + PATIENCE_S
     assert flow.allowed_at() is None
+
+
+def test_large_snapshots_that_nobody_acknowledges_are_further_apart():
+    flow = opened()
+    send(flow, 1.0)
+    send(flow, 1.25)
+    times = []
+    for t in range(50, 400):
+        if flow.turn(t / 40, True) is Turn.SNAPSHOT:
+            flow.sent(Turn.SNAPSHOT, t / 40, 3 * BYTES_PER_S)
+            times.append(t / 40)
+    assert len(times) >= 2 and all(b - a >= 3 for a, b in itertools.pairwise(times))
 
 
 def test_such_snapshots_are_only_sent_when_something_changed():
