@@ -108,7 +108,7 @@ class MetricsCard(_Card):
 
 
 def _round_end_mb(peak_mb: float) -> float:
-    """End of a bar for megabytes of an unknown total: the power of two gigabytes that leaves a third of the bar free."""
+    """End of a bar for megabytes of an unknown total: a power of two of gigabytes that leaves a third of it free."""
     end_mb = 1_000.0
     while end_mb < 1.5 * peak_mb and end_mb < 1e12:
         end_mb *= 2
