@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from enum import StrEnum
+from typing import Any, Literal, Protocol
 
 import msgspec
 
+from ..errors import BadOption
 from ..schema import Record
 
 PREVIEW_CHARS = 500
@@ -54,10 +56,38 @@ class Control(msgspec.Struct, frozen=True):
     """A frame that carries no data: a welcome, an acknowledgement, a heartbeat, an error notice."""
 
     kind: str
+    """One of: ping, pong, heartbeat, welcome, snapshot, subscribed, unsubscribed, ack, auth_required, auth_ok,
+    auth_refused, error, info."""
     endpoint: str
     detail: str = ""
+    """What it says, cut; text from the network. Of a welcome: the server's id of the connection, if it tells one."""
     reply: str | None = None
     """What the protocol wants to be sent back, if anything."""
+    topic: str | None = None
+    """Which topic an acknowledgement is about, if it says so."""
+
+
+class Fault(StrEnum):
+    """What is wrong with the order of frames that carry a number."""
+
+    HOLE = "hole"
+    """Numbers are missing."""
+    REPEAT = "repeat"
+    """A number came again; the frame was suppressed."""
+    REORDER = "reorder"
+    """A number came late; the frame was taken, and it fills (a part of) an earlier hole."""
+
+
+class OrderFault(msgspec.Struct, frozen=True):
+    """One fault in the numbering of a connection's frames."""
+
+    kind: Fault
+    expected: int
+    got: int
+    frames: int
+    """How many frames a hole misses; 1 for the other kinds."""
+    recv_ns: int
+    conn_epoch: int
 
 
 class Ledger:
@@ -111,16 +141,20 @@ class FieldCounts:
 class Batch:
     """What a run of frames held."""
 
-    __slots__ = ("control", "rows", "undecoded")
+    __slots__ = ("control", "order", "rows", "suppressed", "undecoded")
 
     def __init__(self) -> None:
         self.rows: dict[str, list[Record]] = {}
+        """By topic. A topic that nobody opened is the feed's to leave out."""
         self.undecoded: list[Undecoded] = []
         self.control: list[Control] = []
+        self.suppressed: Counter[str] = Counter()
+        """Frames left out because they repeat another one exactly, by topic."""
+        self.order: list[OrderFault] = []
 
 
 class Decoder(Protocol):
-    """The stateful end of a protocol: one a feed."""
+    """The stateful end of a protocol: one a feed. Told by ``Frame.conn_epoch`` when a connection is a new one."""
 
     unnamed: FieldCounts
     """Fields of known frames that nobody named (they stand in ``extra``)."""
@@ -132,25 +166,68 @@ class Decoder(Protocol):
     def decode(self, frames: Iterable[Frame]) -> Batch:
         """Rows and the rest out of ``frames``, in order. Never raises."""
 
+    def statistics(self, data: bytes, recv_ns: int) -> Batch:
+        """Rows (marked ``source="rest"``) out of the answer of :meth:`WireProtocol.statistics_url`. Never raises."""
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """One connection that a feed may open."""
+
+    url: str
+    topics: tuple[str, ...]
+    """The fixed topics that it carries."""
+
+
+TokenBy = Literal["header", "query", "cookie", "message"]
+"""How a token travels: ``Authorization: Bearer``, ``?token=``, a cookie ``token``, or in the first message."""
+
 
 class WireProtocol(Protocol):
-    """One of the systems: what it is called, what it offers, how to ask for it."""
+    """One of the systems: what it is called, what it offers, how to ask for it. Stateless."""
 
     name: str
     topics: Mapping[str, type[Record]]
     """The fixed topics and their record types."""
+    other_topics: type[Record] | None
+    """Record type of topics by any other name; None if there are none."""
     keys: Mapping[str, str]
     """The column that identifies a thing in the topics that are about things."""
     periods_s: Mapping[str, float]
     """The topics that are sent at a fixed period, and that period; the others come on change."""
+    token_by: TokenBy
+    reconnects_when_idle: bool
+    """Whether a periodic topic that is silent for five periods calls for a new connection."""
+    heartbeat_answered: bool
+    """Whether silence after a heartbeat means that the connection is dead."""
 
-    def endpoints(self, url: str) -> dict[str, tuple[str, tuple[str, ...]]]:
-        """The connections that the feed may open: name -> (URL, topics that it carries)."""
+    def endpoints(self, url: str) -> dict[str, Endpoint]:
+        """The connections that the feed may open, by name."""
 
     def decoder(self, ledger: Ledger) -> Decoder: ...
 
+    def greeting(self, token: str | None, now_ns: int) -> list[str]:
+        """What is sent first on a new connection; ``token`` is given if it travels in a message."""
+
+    def subscribe(self, topic: str, now_ns: int) -> list[str]:
+        """What asks for a topic; empty if it comes without being asked for."""
+
+    def unsubscribe(self, topic: str, now_ns: int) -> list[str]:
+        """What ends a topic; empty if there is nothing to be said."""
+
+    def acknowledges(self, topic: str) -> bool:
+        """Whether the server answers :meth:`subscribe` of this topic."""
+
     def heartbeat(self, now_ns: int) -> str | None:
         """The application's own heartbeat message, if the system has one."""
+
+    def message(self, kind: str, data: Any, now_ns: int) -> str:
+        """A message of the user's to the server, as this system frames it.
+
+        :raises BadOption: if ``data`` cannot be written as JSON
+        """
+
+    def statistics_url(self, url: str) -> str | None:
+        """Where statistics can be had by HTTP while the stream cannot be reached; None if nowhere."""
 
 
 def preview(data: bytes) -> str:
@@ -179,3 +256,14 @@ def parse_object(frame: Frame) -> tuple[Any, str]:
     if value is None:
         return None, "JSON null; an object was expected"
     return value, ""
+
+
+def encode_message(value: Any) -> str:
+    """JSON text of a message to a server.
+
+    :raises BadOption: if it cannot be written as JSON
+    """
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as exc:
+        raise BadOption(f"the message cannot be written as JSON: {exc}; numbers, texts, lists and dicts can") from None

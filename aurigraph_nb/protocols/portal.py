@@ -13,7 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ..schema import Consensus, Metrics, Peer, Record, Transaction, Validator
-from .base import Batch, Control, FieldCounts, Frame, Ledger, parse_object, undecoded
+from .base import (
+    Batch,
+    Control,
+    Endpoint,
+    FieldCounts,
+    Frame,
+    Ledger,
+    TokenBy,
+    encode_message,
+    parse_object,
+    undecoded,
+)
 from .plans import PORTAL, SERVER, Alias, Reading, Table, fits_decimal
 from .values import (
     RawNumber,
@@ -214,20 +225,44 @@ class PortalProtocol:
     keys: Mapping[str, str] = {"transactions": "hash", "validators": "id", "network": "peer_id"}
     periods_s: Mapping[str, float] = {"metrics": 1.0}
 
-    def endpoints(self, url: str) -> dict[str, tuple[str, tuple[str, ...]]]:
+    other_topics: type[Record] | None = None
+    token_by: TokenBy = "header"
+    reconnects_when_idle = False
+    heartbeat_answered = False
+
+    def endpoints(self, url: str) -> dict[str, Endpoint]:
         """One connection a topic; a URL that already ends in a topic gives the path that the others have too."""
         parts = urlsplit(url)
         path = parts.path.rstrip("/")
         head, _, last = path.rpartition("/")
         base = head if last in self.topics else path or "/ws"
-        return {t: (urlunsplit(parts._replace(path=f"{base}/{t}")), (t,)) for t in self.topics}
+        return {t: Endpoint(urlunsplit(parts._replace(path=f"{base}/{t}")), (t,)) for t in self.topics}
 
     def decoder(self, ledger: Ledger) -> PortalDecoder:
         return PortalDecoder(ledger)
 
+    def greeting(self, token: str | None, now_ns: int) -> list[str]:
+        """Nothing, but for relatives that want the token in the first message."""
+        return [] if token is None else [encode_message({"type": "auth", "token": token})]
+
+    def subscribe(self, topic: str, now_ns: int) -> list[str]:
+        return []  # the path says it all
+
+    def unsubscribe(self, topic: str, now_ns: int) -> list[str]:
+        return []
+
+    def acknowledges(self, topic: str) -> bool:
+        return False
+
     def heartbeat(self, now_ns: int) -> str | None:
         """The portal's own ping; servers answer nothing, but it keeps middle boxes from closing a quiet connection."""
         return f'{{"type":"ping","timestamp":{now_ns // 1_000_000}}}'
+
+    def message(self, kind: str, data: Any, now_ns: int) -> str:
+        return encode_message({"type": kind, "data": data, "timestamp": now_ns // 1_000_000})
+
+    def statistics_url(self, url: str) -> str | None:
+        return None
 
 
 class PortalDecoder:
@@ -246,6 +281,9 @@ class PortalDecoder:
         for frame in frames:
             self._frame(frame, batch)
         return batch
+
+    def statistics(self, data: bytes, recv_ns: int) -> Batch:
+        return Batch()  # this system's statistics hold no rows
 
     def _frame(self, frame: Frame, batch: Batch) -> None:
         topic = frame.endpoint
