@@ -27,9 +27,10 @@ from .errors import (
     UnknownTopic,
     WrongThread,
 )
-from .feed import Feed, PortalFeed
+from .feed import Feed
+from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .node import Node
-from .registry import close_all, connect
+from .registry import close_all, connect, connections
 from .schema import Consensus, Metrics, Peer, Transaction, Validator
 from .session import Backoff
 from .simulate import simulate
@@ -60,6 +61,7 @@ __all__ = [
     "BadOption",
     "BadOptionType",
     "BadUrl",
+    "ChannelsFeed",
     "ConnectFailed",
     "ConnectionStatus",
     "Consensus",
@@ -67,10 +69,12 @@ __all__ = [
     "ConsensusState",
     "Dashboard",
     "EventLog",
+    "FakeaiFeed",
     "Feed",
     "FeedClosed",
     "FeedTimeout",
     "LiveChart",
+    "LiveFeed",
     "LiveTable",
     "Metrics",
     "MetricsCard",
@@ -92,5 +96,6 @@ __all__ = [
     "WrongThread",
     "close_all",
     "connect",
+    "connections",
     "simulate",
 ]

@@ -6,6 +6,7 @@ is dropped there, oldest first, and counted. An exception is counted, kept (its 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import queue
 import threading
@@ -13,8 +14,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
-
-from .schema import Record
 
 QUEUE_ROWS = 100_000
 """Rows that a subscription may be behind."""
@@ -51,7 +50,7 @@ class Subscription:
         on_close: Callable[[Subscription], None],
     ) -> None:
         self._fn, self._where, self._batch, self._errors, self._on_close = fn, where, batch, errors, on_close
-        self._waiting: deque[Sequence[Record]] = deque()
+        self._waiting: deque[Sequence[Any]] = deque()
         self._rows = 0
         self._lock = threading.Lock()
         self._running = threading.RLock()
@@ -92,7 +91,7 @@ class Subscription:
         with self._lock:
             return self.closed or not (self._scheduled or self._waiting)
 
-    def offer(self, records: Sequence[Record]) -> None:
+    def offer(self, records: Sequence[Any]) -> None:
         """New rows; called where they arrive, returns at once."""
         with self._lock:
             if self.closed:
@@ -110,7 +109,10 @@ class Subscription:
     def run(self) -> None:
         """Deliver one portion; called on the dispatcher thread."""
         with self._lock:
-            records = self._waiting.popleft() if self._waiting else ()
+            records: Sequence[Any] = self._waiting.popleft() if self._waiting else ()
+            if self._batch and self._waiting:  # who takes lists gets all that waits in one
+                records = list(itertools.chain(records, *self._waiting))
+                self._waiting.clear()
             self._rows -= len(records)
         try:
             self._deliver(records)
@@ -120,7 +122,7 @@ class Subscription:
             if again:
                 dispatcher().put(self)
 
-    def _deliver(self, records: Sequence[Record]) -> None:
+    def _deliver(self, records: Sequence[Any]) -> None:
         if self._where is not None:
             records = [r for r in records if self._guarded(self._where, r)]
         if self._batch:
@@ -137,7 +139,7 @@ class Subscription:
     def _guarded(self, fn: Callable[[Any], object], argument: Any) -> object:
         try:
             return fn(argument)
-        except Exception as exc:  # noqa: BLE001 - whatever a user's callback raises must not end the feed
+        except BaseException as exc:  # noqa: BLE001 - not even sys.exit() in a callback may end the callbacks of all
             self._errors.add(fn, exc)
             return None
 
@@ -161,11 +163,25 @@ class Dispatcher:
 
     def _main(self) -> None:
         while True:
-            self._queue.get().run()
+            try:
+                self._queue.get().run()
+            except Exception:
+                log.exception("a fault in the delivery of callbacks")
 
 
 _lock = threading.Lock()
 _dispatcher: Dispatcher | None = None
+
+
+def here() -> bool:
+    """Whether the caller is on the callback thread."""
+    return _dispatcher is not None and _dispatcher.here
+
+
+def forget() -> None:
+    """In a forked child: the thread did not come along."""
+    global _dispatcher, _lock
+    _lock, _dispatcher = threading.Lock(), None
 
 
 def dispatcher() -> Dispatcher:

@@ -1,67 +1,48 @@
 """A feed: one server, its topics, its connections, its gaps; live, simulated or (by the same decoder) replayed.
 
-The feed owns what its topics share: the links (one connection each) on the I/O thread, the decoder, the gap book, the
-status. Frames come in at :meth:`Feed.on_frames` and leave as rows of topics; nothing else writes to a store.
+The feed is what people hold: topics by name, status, waiting, closing. What comes in goes through its
+:class:`~aurigraph_nb.intake.Intake`; each connection is a :class:`~aurigraph_nb.client.Link`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
-from . import iothread
+from . import dispatch, iothread
 from . import session as fsm
 from .client import Link, Options, Secrets
-from .clock import Cancellable, Clock, RealClock
-from .dispatch import CallbackErrors
+from .clock import Clock, RealClock
+from .dispatch import CallbackErrors, Subscription
 from .durations import seconds
-from .errors import BadOption, FeedClosed, FeedTimeout, UnknownTopic, WrongThread
+from .errors import AuthRefused, FeedClosed, FeedTimeout, UnknownTopic, WrongThread
+from .fallback import Fallback
 from .frames import to_pandas
-from .gaps import Cause, Certainty, Gap, GapBook
-from .protocols import Control, Frame, Ledger, Undecoded, WireProtocol
-from .protocols.base import preview
-from .schema import Consensus, Record
-from .status import Stats, Status, overall
-from .topic import (
-    TOPIC_TYPES,
-    UNDECODED_KEPT,
-    ConsensusTopic,
-    MetricsTopic,
-    NetworkTopic,
-    Topic,
-    TransactionsTopic,
-    ValidatorsTopic,
-)
+from .gaps import Gap, GapBook
+from .hooks import Hooks
+from .intake import Intake
+from .protocols import Control, Undecoded, WireProtocol
+from .schema import Record
+from .status import ConnectionRecord, Stats, Status, overall, state_of
+from .topic import Topic
+from .topics import TOPIC_TYPES
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .intake import RawFrame
     from .node import Node
 
-log = logging.getLogger("aurigraph_nb")
+T = TypeVar("T")
 
-RAW_KEPT = 100
 CLOSE_TIMEOUT_S = 10.0
-
-
-class RawFrame(msgspec.Struct, frozen=True):
-    """A frame as it came, kept with ``debug=True``."""
-
-    endpoint: str
-    text: bool
-    data: str
-    """The first 500 characters."""
-    size: int
-    recv_ns: int
+TOPICS_KEPT = 1_000
+"""Topics by free names that a feed may have."""
 
 
 class Gaps:
@@ -87,6 +68,11 @@ class Gaps:
     def version(self) -> int:
         """Changes with every change."""
         return self._book.version
+
+    @property
+    def dropped(self) -> int:
+        """Gaps that are not listed any more, because there were more than can be kept."""
+        return self._book.dropped
 
     def to_pandas(self) -> pd.DataFrame:
         """One row a gap: topic, cause, certainty, start, end (NaT while it lasts), duration_s, frames, conn_epoch,
@@ -115,6 +101,7 @@ class Feed:
         clock: Clock | None = None,
         title: str = "",
         auto_connect: bool = True,
+        bootstrap: bool = False,
         debug: bool = False,
         seed: int | None = None,
     ) -> None:
@@ -123,37 +110,32 @@ class Feed:
         self.url = policy.url
         """Without secrets."""
         self.closed = False
-        self.ledger = Ledger()
         self.news = threading.Condition()
         """Notified at every change; what waits, waits on it."""
         self.callback_errors = CallbackErrors()
-        self.undecoded: deque[Undecoded] = deque(maxlen=UNDECODED_KEPT)
-        """The last 100 frames that were not understood."""
-        self.raw: deque[RawFrame] = deque(maxlen=RAW_KEPT)
-        """The last 100 frames as they came; only with ``debug=True``."""
-        self.control: deque[Control] = deque(maxlen=RAW_KEPT)
-        """The last 100 frames without data."""
-        self._url, self._wire, self._policy, self._options = url, protocol, policy, options
-        self._secrets = Secrets(options.headers)
+        self.node: Node | None = None
+        """The local node of a simulated feed; None for others."""
+        self._wire, self._policy, self._options = protocol, policy, options
         self._clock = clock or RealClock()
-        self._debug = debug
         self._wish = auto_connect
         self._rng = random.Random(seed)
-        self._book = GapBook()
-        self._decoder = protocol.decoder(self.ledger)
+        self._secrets = Secrets(options.headers, url)
+        self._hooks = Hooks(self.callback_errors)
         self._endpoints = protocol.endpoints(url)
-        self._endpoint_of = {topic: name for name, (_, topics) in self._endpoints.items() for topic in topics}
+        self._endpoint_of = {topic: name for name, end in self._endpoints.items() for topic in end.topics}
         self._topics: dict[str, Topic[Any]] = {
             name: self._make_topic(name, record) for name, record in protocol.topics.items()
         }
+        self._intake = Intake(self, protocol, clock=self._clock, secrets=self._secrets, debug=debug)
+        self._fallback = Fallback(self, protocol.statistics_url(url), options, self._intake, bootstrap=bootstrap)
         self._links: dict[str, Link] = {}
-        self._idle_timers: dict[str, Cancellable] = {}
-        self._first_ns: dict[str, int] = {}
+        self._links_closed = False
+        self._shown = fsm.State.DISCONNECTED
+        self._attempts_shown = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._on_close: list[Callable[[], object]] = []
         self._io = iothread.get()
-        self.node: Node | None = None
-        """The local node of a simulated feed; None for others."""
 
     def _make_topic(self, name: str, record: type[Record]) -> Topic[Any]:
         make = TOPIC_TYPES.get(record, Topic)
@@ -173,14 +155,36 @@ class Feed:
         """
         topic = self._topics.get(name) if isinstance(name, str) else None
         if topic is None:
-            raise UnknownTopic(f"there is no topic {name!r}; this feed has {', '.join(self._topics)}")
+            topic = self._other_topic(name)
         return topic
+
+    def _other_topic(self, name: object) -> Topic[Any]:
+        """A topic by a free name, where the system has such."""
+        record = self._wire.other_topics
+        if record is None or not isinstance(name, str) or not name or len(self._topics) >= TOPICS_KEPT:
+            raise UnknownTopic(f"there is no topic {name!r}; this feed has {', '.join(self._topics)}")
+        return self._topics.setdefault(name, self._make_topic(name, record))
+
+    def topic(self, name: str) -> Topic[Any]:
+        """A topic that exists, by name."""
+        return self._topics[name]
+
+    def known_topic(self, name: str) -> Topic[Any] | None:
+        """A topic that exists, by name; None if there is none (yet)."""
+        return self._topics.get(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise UnknownTopic(
+            f"a {type(self).__name__} has no topic or attribute {name!r}; topics are {', '.join(self.topics)}"
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self._topics
 
     def __iter__(self) -> Iterator[Topic[Any]]:
-        return iter(self._topics.values())
+        return iter(list(self._topics.values()))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -196,11 +200,11 @@ class Feed:
         """The feed at this moment. Looking does not open anything."""
         links = list(self._links.values())
         sessions = [link.session for link in links]
-        state = overall([_state(s) for s in sessions], self.closed)
+        state = self._state()
         tries = [s.next_try_ns for s in sessions if s.next_try_ns is not None]
         faults = [s.last_error for s in sessions if s.last_error and s.state is not fsm.State.CONNECTED]
-        now_ns = self.now_ns()
-        seen = [t.last_recv_ns for t in self._topics.values() if t.last_recv_ns is not None]
+        seen = [t.last_recv_ns for t in self if t.last_recv_ns is not None]
+        latencies = [link.latency_ms for link in links if link.latency_ms is not None]
         return Status(
             state=state,
             connected=state is fsm.State.CONNECTED,
@@ -212,29 +216,46 @@ class Feed:
             url=self.url,
             protocol=self.protocol,
             ended=self.ended,
+            fallback="rest" if self._fallback.polling else None,
+            latency_ms=max(latencies, default=None),
+            connection_id=self._intake.connection_id,
+            queued_messages=sum(link.outbox.queued for link in links),
+            dropped_messages=sum(link.outbox.dropped for link in links),
             callback_errors=self.callback_errors.count,
             last_callback_error=self.callback_errors.last,
-            topics={name: topic.status(now_ns, **self._link_status(name)) for name, topic in self._topics.items()},
+            topics={topic.name: self.topic_status(topic) for topic in self},
         )
 
-    def _link_status(self, topic: str) -> dict[str, Any]:
-        link = self._links.get(self._endpoint_of[topic])
-        if link is None or not self._topics[topic].opened:
-            return {
-                "state": overall([], self.closed),
-                "attempts": 0,
-                "next_try_ns": None,
-                "error": None,
-                "reconnects": 0,
-            }
-        session = link.session
-        return {
-            "state": _state(session),
-            "attempts": session.attempts,
-            "next_try_ns": session.next_try_ns,
-            "error": session.last_error if session.state is not fsm.State.CONNECTED else None,
-            "reconnects": session.reconnects,
-        }
+    def _state(self) -> fsm.State:
+        states = [state_of(link.session) for link in list(self._links.values())]
+        state = overall(states, self.closed)
+        return fsm.State.RECONNECTING if state is fsm.State.ERROR and self._fallback.polling else state
+
+    def topic_status(self, topic: Topic[Any]) -> Any:
+        """Status of one topic, see :class:`~aurigraph_nb.status.TopicStatus`."""
+        link = self._links.get(self.endpoint_of(topic.name)) if topic.opened else None
+        session = link.session if link is not None else None
+        connected = session is None or session.state is fsm.State.CONNECTED
+        return topic.status(
+            self.now_ns(),
+            frames=self.ledger.frames(topic.name),
+            filtered=self._intake.filtered[topic.name],
+            state=overall([], self.closed) if session is None else state_of(session),
+            attempts=session.attempts if session is not None else 0,
+            next_try_ns=session.next_try_ns if session is not None else None,
+            error=None if connected or session is None else session.last_error,
+            reconnects=session.reconnects if session is not None else 0,
+            latency_ms=link.latency_ms if link is not None else None,
+        )
+
+    @property
+    def connections(self) -> tuple[ConnectionRecord, ...]:
+        """One record a connection that was ever wanted."""
+        return tuple(ConnectionRecord.of(self, link, self.connection_url(link)) for link in list(self._links.values()))
+
+    def connection_url(self, link: Link) -> str:
+        """Where a link goes, without secrets."""
+        return fsm.shown(link.url)
 
     def stats(self) -> Stats:
         """Counters, one row a topic."""
@@ -245,14 +266,34 @@ class Feed:
 
         Their raw values stand in the column ``extra``.
         """
-        decoder = self._decoder
+        decoder = self._intake.decoder
         counts = {"unnamed": decoder.unnamed, "wrong_type": decoder.wrong_type, "doubtful": decoder.doubtful}
         return {name: count.of(self[topic].name) for name, count in counts.items()}
 
     @property
+    def ledger(self) -> Any:
+        """Ordinals of the frames of each topic."""
+        return self._intake.ledger
+
+    @property
     def gaps(self) -> Gaps:
         """What is missing, why, and how sure that is."""
-        return Gaps(self._book)
+        return Gaps(self._intake.book)
+
+    @property
+    def undecoded(self) -> tuple[Undecoded, ...]:
+        """The last 100 frames that were not understood."""
+        return tuple(self._intake.undecoded)
+
+    @property
+    def raw(self) -> tuple[RawFrame, ...]:
+        """The last 100 frames as they came, without tokens; only with ``debug=True``."""
+        return tuple(self._intake.raw)
+
+    @property
+    def control(self) -> tuple[Control, ...]:
+        """The last 100 frames without data: welcomes, acknowledgements, heartbeats, error notices."""
+        return tuple(self._intake.control)
 
     @property
     def ended(self) -> bool:
@@ -262,36 +303,78 @@ class Feed:
 
     # Connecting
 
+    def endpoint_of(self, topic: str) -> str:
+        """Name of the connection that brings a topic."""
+        return self._endpoint_of.get(topic) or next(iter(self._endpoints))
+
+    def link_of(self, topic: str) -> Link | None:
+        """The connection that brings a topic, once it is wanted."""
+        return self._links.get(self.endpoint_of(topic))
+
     def open_topic(self, topic: Topic[Any]) -> None:
         """Let a topic connect (it does so by itself at the first access to data); returns at once."""
         if self.closed or topic.opened:
             return
         topic.opened = True
+        self._on_loop(lambda: self._open_now(topic))
+
+    def close_topic(self, topic: Topic[Any]) -> None:
+        """Unsubscribe a topic; returns at once."""
+        if self.closed or not topic.opened:
+            return
+        topic.opened = False
+        self._on_loop(lambda: self._close_now(topic))
+
+    def hold_task(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run ``work`` on the loop, and hold it until it has ended. On the loop."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_loop(self, work: Callable[[], object]) -> None:
         if self._io.here:
-            self._open_now(topic)
+            work()
         else:
-            self._io.call(lambda: self._open_now(topic))
+            self._io.call(work)
 
     def _open_now(self, topic: Topic[Any]) -> None:
-        name = self._endpoint_of[topic.name]
+        if self.closed or not topic.opened:
+            return
+        name = self.endpoint_of(topic.name)
         link = self._links.get(name)
-        if link is None and not self.closed:
-            url, topics = self._endpoints[name]
-            link = self._links[name] = Link(
-                name,
-                url,
-                topics,
-                protocol=self._wire,
-                policy=self._policy,
-                options=self._options,
-                clock=self._clock,
-                rng=self._rng,
-                sink=self,
-                secrets=self._secrets,
-                name=f"{id(self):x}",
-            )
-            if self._wish:
-                link.handle(fsm.Connect())
+        if link is None:
+            link = self._links[name] = self._make_link(name)
+            self._fallback.boot()
+        link.want(topic.name)
+        if self._wish:
+            link.handle(fsm.Connect())
+        self._intake.watch(topic, link)
+
+    def _make_link(self, name: str) -> Link:
+        end = self._endpoints[name]
+        return Link(
+            name,
+            end.url,
+            end.topics,
+            protocol=self._wire,
+            policy=self._policy,
+            options=self._options,
+            clock=self._clock,
+            rng=self._rng,
+            sink=self._intake,
+            secrets=self._secrets,
+            name=f"{id(self):x}",
+        )
+
+    def _close_now(self, topic: Topic[Any]) -> None:
+        link = self._links.get(self.endpoint_of(topic.name))
+        if link is None or topic.opened:
+            return
+        link.unwant(topic.name)
+        self._intake.forget(topic)
+        if len(link.topics) == 1:
+            link.handle(fsm.Disconnect())
+            self._intake.forget(topic)
 
     def connect(self) -> None:
         """Connect the open topics (all topics if none is open) after ``auto_connect=False``, a disconnect or an error.
@@ -300,13 +383,16 @@ class Feed:
         """
         self.check_usable("connect")
         self._wish = True
-        if not any(topic.opened for topic in self._topics.values()):
-            for topic in self._topics.values():
+        if not any(topic.opened for topic in self):
+            for topic in self:
                 self.open_topic(topic)
         self._tell_links(fsm.Connect)
 
     def disconnect(self) -> None:
-        """Close the connections and stay away until :meth:`connect`. What is stored and subscribed stays."""
+        """Close the connections and stay away until :meth:`connect`. What is stored and subscribed stays.
+
+        :raises FeedClosed: after close()
+        """
         self.check_usable("disconnect")
         self._wish = False
         self._tell_links(fsm.Disconnect)
@@ -321,15 +407,97 @@ class Feed:
         self._tell_links(fsm.Reconnect)
 
     def _tell_links(self, event: Callable[[], fsm.Event]) -> None:
-        async def tell() -> None:
+        def tell() -> None:
             for link in list(self._links.values()):
                 link.handle(event())
 
-        if self._io.here:
-            for link in list(self._links.values()):
-                link.handle(event())
-        else:
-            self._io.run(tell(), CLOSE_TIMEOUT_S)
+        self._run(tell)
+
+    def _run(self, work: Callable[[], T]) -> T:
+        """Do ``work`` on the loop and wait for it."""
+
+        async def run() -> T:
+            return work()
+
+        return work() if self._io.here else self._io.run(run(), CLOSE_TIMEOUT_S)
+
+    def link_changed(self, link: Link) -> None:
+        """A link changed its state: tell the hooks what that means for the feed. On the loop."""
+        self._fallback.look(link)
+        before, self._shown = self._shown, self._state()
+        session = link.session
+        if self._shown is not before:
+            if before is fsm.State.CONNECTED and not self.closed:
+                self._hooks.fire("disconnect", session.last_error or "disconnected by request")
+            if self._shown is fsm.State.CONNECTED:
+                self._hooks.fire("reconnected" if session.reconnects else "connect")
+                self._attempts_shown = 0
+            if session.state is fsm.State.ERROR:
+                exhausted = self._policy.backoff.exhausted(session.attempts) and not isinstance(
+                    session.error, AuthRefused
+                )
+                self._hooks.fire("error", session.last_error or "")
+                if exhausted:
+                    self._hooks.fire("exhausted", session.last_error or "")
+            self._hooks.fire("change")
+        if self._shown is fsm.State.RECONNECTING and session.attempts > self._attempts_shown:
+            self._attempts_shown = session.attempts
+            self._hooks.fire("reconnecting", session.attempts)
+
+    # Speaking
+
+    def send(self, type: str, data: Any = None, *, topic: str | None = None) -> fsm.Sent:  # noqa: A002 - the field's word
+        """Send a message to the server, framed as its system frames them.
+
+        :param type: the message's type (or action)
+        :param data: what JSON can hold
+        :param topic: over which topic's connection, where each topic has one; default: the first that is open
+        :returns: "sent"; "queued" for a system with a queue that is offline; "dropped" otherwise
+        :raises FeedClosed: after close()
+        :raises BadOption: if ``data`` cannot be written as JSON
+        :raises UnknownTopic: if there is no such topic
+        """
+        self.check_usable("send")
+        message = self._wire.message(type, data, self.now_ns())
+        return self._run(lambda: self._send_now(message, None if topic is None else self[topic].name))
+
+    def _send_now(self, message: str, topic: str | None) -> fsm.Sent:
+        links = list(self._links.values()) if topic is None else [self._links.get(self.endpoint_of(topic))]
+        wanted = [link for link in links if link is not None]
+        for link in wanted:
+            if link.session.state is fsm.State.CONNECTED:
+                return link.send(message)
+        return wanted[0].send(message) if wanted else "dropped"
+
+    # Hooks
+
+    def on_connect(self, fn: Callable[[], object]) -> Subscription:
+        """Call ``fn()`` when the first connection stands."""
+        return self._hooks.add("connect", fn)
+
+    def on_disconnect(self, fn: Callable[[str], object]) -> Subscription:
+        """Call ``fn(reason)`` when the connection is lost or closed."""
+        return self._hooks.add("disconnect", fn)
+
+    def on_reconnecting(self, fn: Callable[[int], object]) -> Subscription:
+        """Call ``fn(attempt)`` at each attempt to come back."""
+        return self._hooks.add("reconnecting", fn)
+
+    def on_reconnected(self, fn: Callable[[], object]) -> Subscription:
+        """Call ``fn()`` when the connection stands again."""
+        return self._hooks.add("reconnected", fn)
+
+    def on_error(self, fn: Callable[[str], object]) -> Subscription:
+        """Call ``fn(error)`` when a connection was given up."""
+        return self._hooks.add("error", fn)
+
+    def on_exhausted(self, fn: Callable[[str], object]) -> Subscription:
+        """Call ``fn(error)`` when the attempts allowed are used up."""
+        return self._hooks.add("exhausted", fn)
+
+    def on_change(self, fn: Callable[[], object]) -> Subscription:
+        """Call ``fn()`` at each change of the feed's state."""
+        return self._hooks.add("change", fn)
 
     def join(self, timeout: Any = None) -> None:
         """Wait until the feed's run is over (a finite simulation, or close()) and all callbacks have had its rows.
@@ -339,6 +507,8 @@ class Feed:
         :raises ConnectFailed: if the server cannot be reached and trying again would not help
         """
         self.check_thread("join")
+        if dispatch.here():
+            raise WrongThread("join was called in a callback, for which it would wait itself; call it outside")
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
         deadline = None if limit_s is None else time.monotonic() + limit_s
         with self.news:
@@ -346,18 +516,25 @@ class Feed:
                 self._raise_fatal()
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
-                    raise FeedTimeout(
-                        f"join: the run was not over after {limit_s:g} s; the feed is {self.status.state}. Only a run "
-                        f'with a duration ends by itself: ag.simulate(…, duration="5min"); close() ends any feed.'
-                    )
+                    raise FeedTimeout(self._join_words(limit_s or 0.0))
                 # Callbacks end without news: look again soon while only they are waited for.
                 news_in = 0.05 if self.ended or self.closed else left
                 self.news.wait(news_in if left is None else min(left, news_in or left))
 
+    def _join_words(self, limit_s: float) -> str:
+        if self.ended or self.closed:
+            return (
+                f"join: the run is over, but after {limit_s:g} s callbacks still had rows of it to come; give them time"
+            )
+        return (
+            f"join: the run was not over after {limit_s:g} s; the feed is {self.status.state}. Only a run with a "
+            f'duration ends by itself: ag.simulate(…, duration="5min"); close() ends any feed.'
+        )
+
     def _settled(self) -> bool:
         if not (self.ended or self.closed):
             return False
-        return all(s.idle for topic in self._topics.values() for s in topic.subscriptions)
+        return all(s.idle for topic in self for s in topic.subscriptions)
 
     def _raise_fatal(self) -> None:
         for link in list(self._links.values()):
@@ -365,29 +542,53 @@ class Feed:
                 raise _fresh(link.session.error)
 
     def close(self) -> None:
-        """Close all connections, and a simulated feed's node. What is stored can still be read. Harmless twice."""
-        if self.closed:
-            return
+        """Close all connections, and a simulated feed's node. What is stored can still be read. Harmless twice.
+
+        A call that was interrupted can be repeated; it goes on where it was.
+        """
         self.closed = True
-        for topic in self._topics.values():
+        for topic in self:
             for subscription in topic.subscriptions:
                 if subscription.idle:
                     subscription.close()
+        try:
+            if self._links and not self._links_closed:
+                self._end_links()
+                self._links_closed = True
+        finally:
+            self._run_close_hooks()
+            self.tell()
+
+    def _end_links(self) -> None:
         if self._io.here:
-            self._io.loop.create_task(self._close_links())
-        else:
-            with contextlib.suppress(TimeoutError):
-                self._io.run(self._close_links(), CLOSE_TIMEOUT_S)
-        for hook in self._on_close:
+            self.hold_task(self._close_links())
+            return
+        with contextlib.suppress(TimeoutError):
+            self._io.run(self._close_links(), CLOSE_TIMEOUT_S)
+
+    def _run_close_hooks(self) -> None:
+        """Each once, whatever the others raise."""
+        if not self._on_close:
+            return
+        hook = self._on_close.pop()
+        try:
             hook()
-        self.tell()
+        finally:
+            self._run_close_hooks()
+
+    def forget(self) -> None:
+        """In a forked child: the connections are the parent's. What is stored can be read."""
+        self.closed = True
+        self._links.clear()
+        self._on_close.clear()
+        self.news = threading.Condition()
 
     async def _close_links(self) -> None:
-        for timer in self._idle_timers.values():
-            timer.cancel()
+        self._intake.close()
+        self._fallback.stop()
         await asyncio.gather(*(link.close() for link in self._links.values()))
 
-    def on_close(self, hook: Callable[[], object]) -> None:
+    def at_close(self, hook: Callable[[], object]) -> None:
         """Call ``hook`` when the feed is closed (at once if it is)."""
         if self.closed:
             hook()
@@ -422,8 +623,8 @@ class Feed:
         """Why nothing more will come on ``topic``; None if something may."""
         if self.closed:
             return FeedClosed("This feed was closed.")
-        link = self._links.get(self._endpoint_of[topic.name])
-        if link is None:
+        link = self.link_of(topic.name)
+        if link is None or self._fallback.polling:
             return None
         if link.ended:
             return FeedClosed("The run has ended.")
@@ -447,188 +648,7 @@ class Feed:
         for fn in tuple(self._listeners):
             fn()
 
-    # What the links say, on the I/O thread
-
-    def on_frames(self, link: Link, frames: list[Frame]) -> None:
-        """Decode a batch of frames and hand its rows to the topics."""
-        batch = self._decoder.decode(frames)
-        if self._debug:
-            self._keep_raw(frames[-RAW_KEPT:])
-        self._count(link, frames)
-        for failed in batch.undecoded:
-            self._note_undecoded(failed)
-        for control in batch.control:
-            self._note_control(link, control)
-        for name, rows in batch.rows.items():
-            self._deliver(self._topics[name], rows)
-        if batch.rows:
-            link.data_came()
-        self.tell()
-
-    def _keep_raw(self, frames: list[Frame]) -> None:
-        scrub = self._secrets.scrub
-        for frame in frames:
-            kept = RawFrame(frame.endpoint, frame.text, scrub(preview(frame.data)), len(frame.data), frame.recv_ns)
-            self.raw.append(kept)
-            log.debug("%s: %s", kept.endpoint, kept.data)
-
-    def _count(self, link: Link, frames: list[Frame]) -> None:
-        name = link.topics[0] if len(link.topics) == 1 else None
-        if name is not None:
-            self._topics[name].count(frames[-1].recv_ns, len(frames), sum(len(f.data) for f in frames))
-
-    def _note_undecoded(self, failed: Undecoded) -> None:
-        self.undecoded.append(msgspec.structs.replace(failed, preview=self._secrets.scrub(failed.preview)))
-        if failed.topic is None:
-            return
-        self._topics[failed.topic].undecoded += 1
-        at = failed.recv_ns
-        self._book.add(
-            Gap(failed.topic, Cause.DECODE_ERROR, Certainty.KNOWN, at, at, None, failed.conn_epoch, failed.reason)
-        )
-
-    def _note_control(self, link: Link, control: Control) -> None:
-        self.control.append(msgspec.structs.replace(control, detail=self._secrets.scrub(control.detail)))
-        if control.endpoint in self._topics:
-            self._topics[control.endpoint].control += 1
-        if control.reply is not None:
-            asyncio.get_running_loop().create_task(link.send(control.reply))
-
-    def _deliver(self, topic: Topic[Any], rows: list[Record]) -> None:
-        if topic.idle is not None:
-            self._not_idle(topic, rows[-1].recv_ns, rows[0].recv_ns)
-        evicted = topic.store.dropped
-        self._first_ns.setdefault(topic.name, rows[0].recv_ns)
-        topic.deliver(rows)
-        if topic.store.dropped > evicted:
-            self._note_eviction(topic, topic.store.dropped - evicted)
-        if isinstance(topic, ConsensusTopic):
-            self._expect_validators(cast("list[Consensus]", rows))
-
-    def _expect_validators(self, rows: list[Consensus]) -> None:
-        for topic in self._topics.values():
-            if isinstance(topic, ValidatorsTopic):
-                with topic.lock:
-                    for row in rows:
-                        topic.state.expect(row.total_validators, row.active_validators)
-
-    def _note_eviction(self, topic: Topic[Any], count: int) -> None:
-        """The store was full and let its oldest rows go: one gap that grows, from the first row to the oldest kept."""
-        latest = topic.store.latest
-        end_ns = topic.store.oldest_recv_ns or (latest.recv_ns if latest is not None else self.now_ns())
-        start_ns = min(end_ns, self._first_ns.get(topic.name, end_ns))
-        detail = (
-            f"the store was full ({topic.store.max_rows} rows, {topic.store.max_bytes >> 20} MB); its oldest rows went"
-        )
-        self._book.grow(Gap(topic.name, Cause.CLIENT_OVERFLOW, Certainty.KNOWN, start_ns, end_ns, count, 0, detail))
-
-    def on_request(self, link: Link, request: fsm.GapOpened | fsm.GapClosed) -> None:
-        """A loss began or ended."""
-        topics = [name for name in link.topics if self._topics[name].opened]
-        for name in topics:
-            topic = self._topics[name]
-            if isinstance(request, fsm.GapOpened):
-                self._end_idle(topic, request.start_ns)
-                certainty = Certainty.BOUNDED if topic.period_s else request.certainty
-                epoch = link.session.conn_epoch
-                self._book.open(name, request.cause, certainty, request.start_ns, epoch, request.detail)
-                self.ledger.mark_gap([name])
-            else:
-                self._close_gap(topic, Cause.DISCONNECT, request.end_ns)
-
-    def _close_gap(self, topic: Topic[Any], cause: Cause, end_ns: int) -> None:
-        gap = self._book.current(topic.name, cause)
-        if gap is not None:
-            self._book.close(topic.name, cause, end_ns, topic.idle.missed(gap.start_ns, end_ns) if topic.idle else None)
-
-    def on_change(self, link: Link) -> None:
-        """A link changed its state."""
-        for name in link.topics:
-            topic = self._topics[name]
-            if topic.idle is None:
-                continue
-            if link.session.state is not fsm.State.CONNECTED:
-                topic.idle.stop()
-            elif topic.idle.due_ns is None and not topic.idle.idle:
-                topic.idle.start(self.now_ns())
-                self._watch_idle(topic)
-        self.tell()
-
-    # Silence of periodic topics
-
-    def _watch_idle(self, topic: Topic[Any]) -> None:
-        assert topic.idle is not None
-        due_ns = topic.idle.due_ns
-        old = self._idle_timers.pop(topic.name, None)
-        if old is not None:
-            old.cancel()
-        if due_ns is not None and not self.closed:
-            wait_s = max(0, due_ns - self.now_ns()) / 1e9
-            self._idle_timers[topic.name] = self._clock.call_later(wait_s, lambda: self._check_idle(topic))
-
-    def _check_idle(self, topic: Topic[Any]) -> None:
-        assert topic.idle is not None
-        self._idle_timers.pop(topic.name, None)
-        start_ns = topic.idle.check(self.now_ns())
-        if start_ns is None:
-            self._watch_idle(topic)
-            return
-        detail = f"no frame for {topic.idle.periods} periods of {topic.idle.period_s:g} s while the connection stood"
-        epoch = self._links[self._endpoint_of[topic.name]].session.conn_epoch
-        self._book.open(topic.name, Cause.IDLE, Certainty.BOUNDED, start_ns, epoch, detail)
-        self.ledger.mark_gap([topic.name])
-        self.tell()
-
-    def _not_idle(self, topic: Topic[Any], last_ns: int, first_ns: int) -> None:
-        assert topic.idle is not None
-        if topic.idle.frame(last_ns) is not None:
-            self._end_idle(topic, first_ns)
-            self._watch_idle(topic)
-
-    def _end_idle(self, topic: Topic[Any], end_ns: int) -> None:
-        self._close_gap(topic, Cause.IDLE, end_ns)
-
-
-class PortalFeed(Feed):
-    """The Aurigraph topic streams: metrics, transactions, validators, consensus, network."""
-
-    @property
-    def metrics(self) -> MetricsTopic:
-        """TPS, CPU, memory, connections, error rate; every second."""
-        return cast("MetricsTopic", self._topics["metrics"])
-
-    @property
-    def transactions(self) -> TransactionsTopic:
-        """Transactions, at each change of status."""
-        return cast("TransactionsTopic", self._topics["transactions"])
-
-    @property
-    def validators(self) -> ValidatorsTopic:
-        """Validators, at each change."""
-        return cast("ValidatorsTopic", self._topics["validators"])
-
-    @property
-    def consensus(self) -> ConsensusTopic:
-        """Leader, phase, epoch, round, term and performance, at each change."""
-        return cast("ConsensusTopic", self._topics["consensus"])
-
-    @property
-    def network(self) -> NetworkTopic:
-        """Peers, at each change."""
-        return cast("NetworkTopic", self._topics["network"])
-
-
-FEED_TYPES: Mapping[str, type[Feed]] = {"portal": PortalFeed}
-
-
-def _state(session: fsm.Session) -> fsm.State:
-    """A session's state as it is shown: an attempt after a loss is part of reconnecting."""
-    return fsm.State.RECONNECTING if session.reconnecting else session.state
-
 
 def _fresh(error: Exception) -> Exception:
     """A copy to raise: one instance raised in many places would gather all their tracebacks."""
     return type(error)(*error.args)
-
-
-__all__ = ["FEED_TYPES", "BadOption", "Feed", "Gaps", "PortalFeed", "RawFrame"]

@@ -6,7 +6,8 @@ only those that occur, so that equal rows give equal frames wherever they were k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from .durations import parse_time, seconds
-from .errors import BadOption, MissingExtra
+from .errors import BadOption, BadOptionType, MissingExtra
 
 if TYPE_CHECKING:
     import polars
@@ -60,6 +61,7 @@ def select(
             raise BadOption(
                 f"limit={limit!r}: a whole number of rows was expected, such as 100 (or -100 for the newest)"
             )
+        limit = max(-(2**62), min(limit, 2**62))
         table = table.slice(0, limit) if limit >= 0 else table.slice(max(0, table.num_rows + limit))
     return table.select([*names, *(k for k in keep if k not in names)])
 
@@ -70,6 +72,9 @@ def wanted_columns(table: pa.Table, columns: Sequence[str] | None) -> list[str]:
         return list(table.column_names)
     if isinstance(columns, str):
         columns = [columns]
+    if not isinstance(columns, Iterable) or not all(isinstance(c, str) for c in columns):
+        raise BadOptionType(f"columns={columns!r}: a list of column names was expected")
+    columns = list(dict.fromkeys(columns))
     unknown = [c for c in columns if c not in table.column_names]
     if unknown:
         raise BadOption(f"columns={unknown}: no such column; there are {', '.join(table.column_names)}")
@@ -87,11 +92,11 @@ def _in_range(table: pa.Table, start: Any, end: Any, last: Any, by: str) -> Any:
     mask: Any = pa.scalar(True)
     if last is not None:
         newest = pc.max(times).as_py() or 0
-        mask = pc.greater(times, newest - round(seconds(last) * 1e9))
+        mask = pc.greater(times, newest - round(seconds(last, option="last") * 1e9))
     if start is not None:
-        mask = pc.and_(mask, pc.greater_equal(times, parse_time(start)))
+        mask = pc.and_(mask, pc.greater_equal(times, parse_time(start, option="start")))
     if end is not None:
-        mask = pc.and_(mask, pc.less(times, parse_time(end)))
+        mask = pc.and_(mask, pc.less(times, parse_time(end, option="end")))
     return mask
 
 
@@ -114,7 +119,7 @@ def to_pandas(table: pa.Table, *, index: Index = "timestamp", dtype_backend: Dty
             missing = np.asarray(table.column("timestamp").is_null())
             table = table.drop_columns(["timestamp"])
     data = {f.name: _series(table.column(f.name), f.nullable, dtype_backend) for f in table.schema}
-    frame = pd.DataFrame(data, copy=False)
+    frame = pd.DataFrame(data, index=pd.RangeIndex(table.num_rows), copy=False)
     if missing is not None:
         flag = pd.Series(missing)
         frame["timestamp_is_recv"] = flag if dtype_backend is None else _backed(flag, dtype_backend)
@@ -187,6 +192,19 @@ def _one_array(column: Column) -> Any:
     if column.num_chunks == 1:
         return column.chunk(0)
     return pa.concat_arrays(column.unify_dictionaries().chunks)
+
+
+def flattened(frame: pd.DataFrame, column: str = "payload") -> pd.DataFrame:
+    """``frame`` with the fields of the JSON objects in ``column`` as columns of their own, ``a.b`` for what is nested.
+
+    A field that is called like another column gets the prefix ``payload.``; what is no object keeps the column.
+    """
+    payloads = [json.loads(text) if isinstance(text, str) else None for text in frame[column]]
+    fields = pd.json_normalize([p if isinstance(p, dict) else {column: p} for p in payloads])
+    rest = frame.drop(columns=column)
+    fields = fields.rename(columns={c: f"{column}.{c}" for c in fields.columns if c in rest.columns})
+    fields.index = frame.index
+    return pd.concat([rest, fields], axis=1)
 
 
 def to_polars(table: pa.Table) -> polars.DataFrame:

@@ -209,13 +209,13 @@ class GapBook:
             self._enter(gap)
 
     def grow(self, gap: Gap) -> Gap:
-        """Enter a gap that is over and continues the one of this topic and cause that ended last: that one is widened.
+        """Enter a gap that is over and continues the one of this topic, cause and connection: that one is widened.
 
         ``frames`` are added, the start stays, the end moves. Without such a predecessor it is entered as it is.
         """
         with self._lock:
             ordinal = self._grown.get((gap.topic, gap.cause))
-            if ordinal not in self._gaps:
+            if ordinal not in self._gaps or self._gaps[ordinal].conn_epoch != gap.conn_epoch:
                 self._grown[gap.topic, gap.cause] = self._total
                 self._enter(gap)
                 return gap

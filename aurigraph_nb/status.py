@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 
 from .frames import to_pandas
-from .session import State
+from .protocols.portal import quality_of
+from .session import Session, State
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .client import Link
+    from .feed import Feed
 
 RATE_WINDOW_S = 10.0
 STALE_PERIODS = 5
@@ -42,6 +46,12 @@ class TopicStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Frames without data: welcomes, acknowledgements, heartbeats."""
     dropped: int
     """Rows evicted from the store, oldest first, because it was full."""
+    suppressed: int
+    """Frames left out because they repeat another one exactly."""
+    filtered: int
+    """Frames left out because nobody had opened the topic when they came."""
+    latency_ms: float | None
+    """Round trip of the topic's connection."""
     reconnects: int
     last_recv_ns: int | None
     staleness_s: float | None
@@ -72,6 +82,16 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     ended: bool
     """True after a finite run has come to its end."""
+    fallback: str | None
+    """``rest`` while statistics are polled by HTTP because the stream cannot be reached."""
+    latency_ms: float | None
+    """Round trip to the server, ms; the longest of its connections."""
+    connection_id: str | None
+    """What the server calls the connection, if it says so."""
+    queued_messages: int
+    """Messages to the server that wait for a connection."""
+    dropped_messages: int
+    """Messages to the server that were never sent."""
     callback_errors: int
     last_callback_error: str | None
     topics: Mapping[str, TopicStatus]
@@ -89,6 +109,75 @@ def overall(states: list[State], closed: bool) -> State:
         if state in states:
             return state
     return State.DISCONNECTED
+
+
+def state_of(session: Session) -> State:
+    """A session's state as it is shown: an attempt after a loss is part of reconnecting."""
+    return State.RECONNECTING if session.reconnecting else session.state
+
+
+class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One connection of one feed."""
+
+    feed: str
+    endpoint: str
+    """Name of the connection in its feed: the topic, or ``stream``."""
+    url: str
+    """Without secrets."""
+    protocol: str
+    state: State
+    attempts: int
+    """Attempts since the last success."""
+    reconnects: int
+    last_error: str | None
+    last_connected_ns: int | None
+    last_disconnected_ns: int | None
+    next_try_ns: int | None
+    latency_ms: float | None
+    quality: str | None
+    """EXCELLENT, GOOD, FAIR or POOR, by the latency; None while there is none."""
+    messages: int
+    """Frames received."""
+
+    @classmethod
+    def of(cls, feed: Feed, link: Link, url: str) -> ConnectionRecord:
+        """The record of a link."""
+        session = link.session
+        connected = session.state is State.CONNECTED
+        latency_ms = link.latency_ms if connected else None
+        return cls(
+            feed=feed.name,
+            endpoint=link.endpoint,
+            url=url,
+            protocol=feed.protocol,
+            state=state_of(session),
+            attempts=session.attempts,
+            reconnects=session.reconnects,
+            last_error=session.last_error,
+            last_connected_ns=session.last_connected_ns,
+            last_disconnected_ns=session.last_disconnected_ns,
+            next_try_ns=session.next_try_ns,
+            latency_ms=latency_ms,
+            quality=None if latency_ms is None else quality_of(latency_ms),
+            messages=link.frames,
+        )
+
+
+def connections_frame(records: Sequence[ConnectionRecord]) -> pd.DataFrame:
+    """One row a record; times as ``timestamp[ns, UTC]``."""
+    times = ("last_connected", "last_disconnected", "next_try")
+    columns: dict[str, Any] = {}
+    for name in ConnectionRecord.__struct_fields__:
+        values = [getattr(record, name) for record in records]
+        if name.removesuffix("_ns") in times:
+            columns[name.removesuffix("_ns")] = pa.array(values, pa.timestamp("ns", "UTC"))
+        elif name in ("attempts", "reconnects", "messages"):
+            columns[name] = pa.array(values, pa.int64())
+        elif name == "latency_ms":
+            columns[name] = pa.array(values, pa.float64())
+        else:
+            columns[name] = pa.array([None if v is None else str(v) for v in values], pa.string())
+    return to_pandas(pa.table(columns), index=None)
 
 
 class RateMeter:
@@ -133,6 +222,8 @@ STATS_COLUMNS = (
     ("undecoded", pa.int64()),
     ("control", pa.int64()),
     ("dropped", pa.int64()),
+    ("suppressed", pa.int64()),
+    ("filtered", pa.int64()),
     ("reconnects", pa.int64()),
     ("staleness_s", pa.float64()),
 )

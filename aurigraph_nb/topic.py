@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pyarrow as pa
@@ -21,8 +21,8 @@ from .dispatch import Subscription
 from .durations import seconds
 from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
 from .gaps import IdleWatch
-from .schema import Consensus, Metrics, Peer, Record, Transaction, Validator
-from .state import VIEWS, ConsensusState, NetworkState, TransactionsState, ValidatorsState
+from .schema import Record
+from .state import VIEWS
 from .status import RateMeter, TopicStatus
 
 if TYPE_CHECKING:
@@ -30,16 +30,11 @@ if TYPE_CHECKING:
     import polars
 
     from .feed import Feed
-    from .state.consensus import ConsensusEvent
-    from .state.network import NetworkEvent, NetworkTotals
-    from .state.validators import ValidatorUpdate
 
 R = TypeVar("R", bound=Record)
 
 DEFAULT_TIMEOUT_S = 60.0
 """How long ``wait`` and ``take`` wait unless told otherwise; ``timeout=None`` waits for ever."""
-
-UNDECODED_KEPT = 100
 
 
 class Topic(Generic[R]):
@@ -57,6 +52,9 @@ class Topic(Generic[R]):
         """Held while ``state`` changes; hold it to read ``state`` directly."""
         self.idle = IdleWatch(period_s) if period_s else None
         self.opened = False
+        self.left = False
+        """Unsubscribed: data access does not open it again, :meth:`open` does."""
+        self.suppressed = 0
         self.control = 0
         self.undecoded = 0
         self.bytes = 0
@@ -83,7 +81,17 @@ class Topic(Generic[R]):
 
     def open(self) -> None:
         """Open the topic without reading anything, and return at once; harmless if it is open."""
-        if not self.opened:
+        self.left = False
+        self._touch()
+
+    def unsubscribe(self) -> None:
+        """Receive nothing more on this topic until :meth:`open`. What is stored can be read."""
+        self.left = True
+        self._feed.close_topic(self)
+
+    def _touch(self) -> None:
+        """Data is asked for: that opens a topic, unless it was left on purpose."""
+        if not self.opened and not self.left:
             self._feed.open_topic(self)
 
     # Reading
@@ -91,12 +99,12 @@ class Topic(Generic[R]):
     @property
     def latest(self) -> R | None:
         """The newest row, or None before the first."""
-        self.open()
+        self._touch()
         return self.store.latest
 
     def __iter__(self) -> Iterator[R]:
         """The rows stored now, oldest first."""
-        self.open()
+        self._touch()
         return iter(self.store.records())
 
     def to_arrow(
@@ -117,7 +125,7 @@ class Topic(Generic[R]):
         :param limit: the first so many rows, or with a negative number the newest
         :raises BadOption: for an unknown column or an unreadable range
         """
-        self.open()
+        self._touch()
         return frames.select(self.store.table(), columns=columns, start=start, end=end, last=last, limit=limit)
 
     def to_pandas(
@@ -139,7 +147,7 @@ class Topic(Generic[R]):
         :returns: ids and statuses as category, integers that may be missing as Int64, big numbers as exact decimals
         :raises BadOption: for an unknown column, index or backend, or an unreadable range
         """
-        self.open()
+        self._touch()
         by = "recv" if index == "recv" else "timestamp"
         asked = frames.wanted_columns(self.store.table(stop=0), columns)
         needed = ["timestamp", "recv_ns"] if index is not None else []
@@ -166,7 +174,7 @@ class Topic(Generic[R]):
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow stream interface, so that ``pl.DataFrame(topic)``, ``pa.table(topic)`` and DuckDB read a topic."""
-        self.open()
+        self._touch()
         return self.store.table().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
 
     # Waiting
@@ -205,7 +213,7 @@ class Topic(Generic[R]):
 
         :raises ConnectFailed: if the server cannot be reached and trying again would not help
         """
-        self.open()
+        self._touch()
         position = self.store.count
         while True:
             try:
@@ -222,12 +230,13 @@ class Topic(Generic[R]):
         if n > self.store.max_rows:
             raise BadOption(f"n={n}: the store holds {self.store.max_rows} rows; take them in smaller portions")
         self._feed.check_usable(f"{self.name}.take")
-        self.open()
+        self._touch()
         return self.store.count
 
     def _wait_for(self, count: int, timeout: Any, what: str) -> None:
+        self._feed.check_usable(f"{self.name}.wait")
         self._feed.check_thread(f"{self.name}.wait")
-        self.open()
+        self._touch()
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
         deadline = None if limit_s is None else time.monotonic() + limit_s
         news = self._feed.news
@@ -240,7 +249,8 @@ class Topic(Generic[R]):
                 news.wait(left)
 
     async def _wait_for_async(self, count: int, timeout: Any, what: str) -> None:
-        self.open()
+        self._feed.check_usable(f"{self.name}.wait_async")
+        self._touch()
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
         loop, came = asyncio.get_running_loop(), asyncio.Event()
 
@@ -300,7 +310,7 @@ class Topic(Generic[R]):
         )
         with self.lock:
             self._subscriptions.append(subscription)
-        self.open()
+        self._touch()
         return subscription
 
     def _forget(self, subscription: Subscription) -> None:
@@ -334,8 +344,8 @@ class Topic(Generic[R]):
             self.bytes += size
             self.last_recv_ns = now_ns
 
-    def status(self, now_ns: int, **link: Any) -> TopicStatus:
-        """The topic's status; ``link`` is what its connection says."""
+    def status(self, now_ns: int, *, frames: int, **link: Any) -> TopicStatus:
+        """The topic's status; ``frames`` came in all, ``link`` is what its connection says."""
         latest = self.store.latest
         lag_ms = (
             (latest.recv_ns - latest.timestamp) / 1e6 if latest is not None and latest.timestamp is not None else None
@@ -345,7 +355,7 @@ class Topic(Generic[R]):
         quiet_s = None if self.last_recv_ns is None else max(0.0, (now_ns - self.last_recv_ns) / 1e9)
         return TopicStatus(
             name=self.name,
-            messages=self._feed.ledger.frames(self.name) + self.control,
+            messages=frames + self.control,
             rows=len(self.store),
             bytes=self.bytes,
             rate_hz=rate_hz,
@@ -353,6 +363,7 @@ class Topic(Generic[R]):
             undecoded=self.undecoded,
             control=self.control,
             dropped=self.store.dropped,
+            suppressed=self.suppressed,
             last_recv_ns=self.last_recv_ns,
             staleness_s=quiet_s,
             stale=self.idle is not None and self.idle.idle,
@@ -370,122 +381,3 @@ def _count(name: str, value: Any) -> int:
     if value < 1:
         raise BadOption(f"{name}={value}: at least 1 row was expected")
     return value
-
-
-class ValidatorsTopic(Topic[Validator]):
-    """Validators: the rows, and who is known to be what."""
-
-    state: ValidatorsState
-
-    @property
-    def current(self) -> Mapping[str, Validator]:
-        """The last known row of each validator seen, by id; what a row left out is kept from the row before."""
-        self.open()
-        with self.lock:
-            return dict(self.state.current.items())
-
-    def current_table(self) -> pd.DataFrame:
-        """:attr:`current` as a DataFrame, one row a validator, index: id."""
-        self.open()
-        with self.lock:
-            table = self.state.table()
-        return frames.to_pandas(table, index=None).set_index("id")
-
-    @property
-    def updates(self) -> tuple[ValidatorUpdate, ...]:
-        """The last 50 changes of status, voting power, uptime and last block proposed, newest first."""
-        self.open()
-        with self.lock:
-            return tuple(self.state.updates)
-
-
-class ConsensusTopic(Topic[Consensus]):
-    """Consensus: the rows, the state now and the events."""
-
-    state: ConsensusState
-
-    @property
-    def current(self) -> Consensus | None:
-        """The newest state, or None before the first."""
-        self.open()
-        with self.lock:
-            return self.state.current
-
-    @property
-    def events(self) -> tuple[ConsensusEvent, ...]:
-        """The last 50 leader, state, epoch and performance changes, newest first."""
-        self.open()
-        with self.lock:
-            return tuple(self.state.events)
-
-
-class NetworkTopic(Topic[Peer]):
-    """Network: the rows, the peers known, their events and the health of the whole."""
-
-    state: NetworkState
-
-    @property
-    def current(self) -> Mapping[str, Peer]:
-        """The last known row of each peer seen, by peer id."""
-        self.open()
-        with self.lock:
-            return dict(self.state.current.items())
-
-    @property
-    def events(self) -> tuple[NetworkEvent, ...]:
-        """The last 100 joins, leaves, latency jumps and version changes, newest first."""
-        self.open()
-        with self.lock:
-            return tuple(self.state.events)
-
-    @property
-    def totals(self) -> NetworkTotals:
-        """Peers, connected, disconnected, mean latency of the connected (ms), bytes in and out over all."""
-        self.open()
-        with self.lock:
-            return self.state.totals
-
-    @property
-    def health(self) -> str:
-        """HEALTHY, DEGRADED or CRITICAL, by the share of connected peers and their mean latency."""
-        self.open()
-        with self.lock:
-            return self.state.health
-
-
-class TransactionsTopic(Topic[Transaction]):
-    """Transactions: the rows, and the latest ones by hash."""
-
-    state: TransactionsState
-
-    @property
-    def recent(self) -> tuple[Transaction, ...]:
-        """The last 100 transactions, newest first; a change of status updates a transaction in its place."""
-        self.open()
-        with self.lock:
-            return tuple(self.state.recent)
-
-    @property
-    def total(self) -> int:
-        """All rows that ever came; :meth:`clear` does not reset it."""
-        self.open()
-        with self.lock:
-            return self.state.total
-
-    def clear(self) -> None:
-        """Empty :attr:`recent`. The stored rows stay."""
-        with self.lock:
-            self.state.clear()
-
-
-class MetricsTopic(Topic[Metrics]):
-    """Metrics: load and resources of the node, every second."""
-
-
-TOPIC_TYPES: Mapping[type[Record], type[Topic[Any]]] = {
-    Metrics: MetricsTopic,
-    Transaction: TransactionsTopic,
-    Validator: ValidatorsTopic,
-    Consensus: ConsensusTopic,
-    Peer: NetworkTopic,
-}

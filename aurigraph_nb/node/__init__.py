@@ -2,9 +2,10 @@
 
 from .facade import Node
 from .options import Cors
+from .quirks import QUIRKS
 from .scenarios import SCENARIOS
 from .server import NodeServer
 from .stats import NodeStats
 from .truth import Fate, Incident, Round, Truth
 
-__all__ = ["SCENARIOS", "Cors", "Fate", "Incident", "Node", "NodeServer", "NodeStats", "Round", "Truth"]
+__all__ = ["QUIRKS", "SCENARIOS", "Cors", "Fate", "Incident", "Node", "NodeServer", "NodeStats", "Round", "Truth"]

@@ -8,6 +8,7 @@ trouble in one round does not shift the next.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from .events import ConsensusEvent
 from .truth import Round
@@ -20,6 +21,9 @@ FIRST_ROUND = 128_460
 """So that the first new epoch comes after 40 s."""
 FIRST_HEIGHT = 4_213_000
 FIRST_TERM = 7
+
+LATENCIES_KEPT = 300
+"""Blocks whose latency is known."""
 
 CHURN_FAILS = 0.8
 """Share of the proposals that fail while leaders churn."""
@@ -42,12 +46,22 @@ class Chain:
         self._performance = 0.968
         self._started_ns = 0
         self._last_block_ns = world.start_ns
-        self._block_ms = 1000.0
+        self.average_block_ms = 1000.0
+        self.block_ms = 0.0
+        """Between the last two blocks; 0 before the first."""
+        self.producer: str | None = None
+        """Who proposed the last block."""
+        self.latencies_ms: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        """From the round's begin to its block."""
         world.at(world.start_ns, CHAIN, self._begin)
 
     @property
     def epoch(self) -> int:
         return self._round // EPOCH_ROUNDS
+
+    @property
+    def round(self) -> int:
+        return self._round
 
     def _begin(self, t: int, _: object) -> None:
         self._round += 1
@@ -85,8 +99,11 @@ class Chain:
 
     def _commit(self, t: int, leader: Validator) -> None:
         self.height += 1
-        self._block_ms += (max(1, t - self._last_block_ns) / MS - self._block_ms) * 0.1
+        self.block_ms = max(1, t - self._last_block_ns) / MS
+        self.average_block_ms += (self.block_ms - self.average_block_ms) * 0.1
         self._last_block_ns = t
+        self.producer = leader.id
+        self.latencies_ms.append((t - self._started_ns) / MS)
         self._score(leader.skill)
         self.validators.proposed(t, leader, self.height)
         self._say(t, "COMMITTED", leader)
@@ -115,7 +132,9 @@ class Chain:
     def _score(self, sample: float) -> None:
         self._performance += (sample - self._performance) * 0.2
 
-    def _health(self) -> str:
+    @property
+    def health(self) -> str:
+        """OPTIMAL, DEGRADED or CRITICAL."""
         ratio = len(self.validators.active) / len(self.validators.all)
         if ratio < 0.5 or self._performance < 0.55:
             return "CRITICAL"
@@ -142,7 +161,7 @@ class Chain:
                 len(self.validators.active),
                 len(self.validators.all),
                 self._last_block_ns,
-                round(self._block_ms, 1),
-                self._health(),
+                round(self.average_block_ms, 1),
+                self.health,
             )
         )

@@ -118,3 +118,8 @@ Event: TypeAlias = TopicEvent | ServingEvent
 
 TOPICS = ("metrics", "transactions", "validators", "consensus", "network")
 """The five topics, in the order in which they are always listed."""
+
+SYSTEMS = ("live", "channels", "fakeai")
+"""The other systems that a node speaks, each over one connection."""
+STREAMS = TOPICS + SYSTEMS
+"""Everything that a client can open a connection to."""

@@ -20,6 +20,9 @@ from .truth import Truth
 class Node:
     """A local Aurigraph node: a seeded model of a network behind a real server.
 
+    Beside the topic streams it speaks, on the same port, the live stream, the channel provider and the inference
+    metrics stream (:attr:`system_urls`), and answers ``GET /api/v11/blockchain/stats``.
+
     The same seed gives the same frames, byte for byte. It can be started and stopped; after a stop it returns on the
     same port, and the network has gone on meanwhile.
 
@@ -51,6 +54,10 @@ class Node:
     :param max_connections: further ones get 503
     :param down_at: connections from which on ``/q/health`` says DOWN
     :param path_prefix: where the topics are, next to ``/api/v11/ws``
+    :param quirks: habits of real servers to have; those of :data:`~aurigraph_nb.node.QUIRKS`
+    :param token: a token, or several, one of which every WebSocket needs: by ``Authorization: Bearer``, ``?token=``, a
+        cookie ``token``, or (channels) in the first message. Never shown. None: nobody needs one
+    :param inference_shape: how the inference metrics stream speaks: as ``documented``, or as the ``real`` server
 
     Raises:
         BadOption: an option, its value or its type is not accepted.
@@ -84,6 +91,9 @@ class Node:
         max_connections: int = 10_000,
         down_at: int = node_options.DOWN_AT,
         path_prefix: str = "/ws",
+        quirks: str | Iterable[str] = (),
+        token: str | Iterable[str] | None = None,
+        inference_shape: str = "documented",
         **unknown: object,
     ) -> None:
         given: dict[str, Any] = {name: value for name, value in locals().items() if name not in ("self", "unknown")}
@@ -132,6 +142,11 @@ class Node:
         return self.server.url
 
     @property
+    def system_urls(self) -> dict[str, str]:
+        """Where the other systems are: live, channels, fakeai."""
+        return self.server.system_urls()
+
+    @property
     def running(self) -> bool:
         """Whether it is started and not stopped."""
         return self.server.running
@@ -150,10 +165,12 @@ class Node:
 
         ``drop``: cut the TCP connections. ``close``: close them with ``code=`` and ``reason=``. ``stall``: send nothing
         for ``duration=``, or until cleared. ``garbage``: send ``n=`` frames that make no sense, of ``kinds=`` json,
-        utf8, binary, types, unknown. ``refuse``: answer new handshakes with ``status=``, ``retry_after=`` seconds, for
-        ``duration=``. ``clear``: end stalls and refusals.
+        utf8, binary, types, unknown. ``duplicate``, ``reorder``: send each of the next ``n=`` frames of a connection twice,
+        or after the one that follows it. ``oversize``: send a frame of ``size=`` bytes. ``half-open``: say nothing any
+        more on the open connections, not even pongs, and leave them open. ``refuse``: answer new handshakes with
+        ``status=``, ``retry_after=`` seconds, for ``duration=``. ``clear``: end stalls and refusals.
 
-        :param topic: only the connections of this topic; None: all
+        :param topic: only the connections of this topic, or of live, channels or fakeai; None: all
         :returns: how many connections it met
 
         Raises:

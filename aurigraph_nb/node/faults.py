@@ -4,8 +4,14 @@
 ``close``    close them properly: ``code=1011``, ``reason=""``
 ``stall``    send nothing for ``duration`` (for ever without it); the connections stay open
 ``garbage``  send ``n`` frames that no client can understand; ``kinds=`` some of json, utf8, binary, types, unknown
+``duplicate``  send each of the next ``n`` frames of a connection twice
+``reorder``  send each of ``n`` frames of a connection after the one that follows it
+``oversize`` send a frame of ``size`` bytes; by default twice what clients usually take
+``half-open``  say nothing any more, not even pongs, while the TCP connection stays; new connections are well
 ``refuse``   answer new handshakes with ``status=503``, optionally ``retry_after`` seconds, for ``duration``
 ``clear``    end stalls and refusals
+
+As a topic, the other systems are called live, channels and fakeai.
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ import msgspec
 
 from .. import durations
 from ..errors import BadOption, BadOptionType
-from .events import TOPICS
+from .events import STREAMS, SYSTEMS
 
 NS = 1_000_000_000
 
@@ -26,13 +32,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "close": {"code": 1011, "reason": ""},
     "stall": {"duration": None},
     "garbage": {"n": 1, "kinds": None},
+    "duplicate": {"n": 1},
+    "reorder": {"n": 1},
+    "oversize": {"size": 2 * 2**20},
+    "half-open": {},
     "refuse": {"status": 503, "retry_after": None, "duration": None},
     "clear": {},
 }
 """The faults, and the options of each with their defaults."""
 
 REFUSALS = (401, 403, 404, 408, 425, 429, 500, 502, 503, 504)
-MOST_GARBAGE = 100_000
+MOST_FRAMES = 100_000
+LARGEST = 2**26
 
 GARBAGE: dict[str, tuple[bool, bytes]] = {
     "json": (True, b'{"tps": 12'),
@@ -43,6 +54,26 @@ GARBAGE: dict[str, tuple[bool, bytes]] = {
 }
 """Whether it is a text frame, and its bytes."""
 
+_WRONG_TYPES = {
+    "live": b'{"type": "tps_update", "payload": [{"currentTPS": "fast"}, 7], "timestamp": {}}',
+    "channels": b'{"type": "session_update", "data": {"action": 7, "session": "mine"}, "timestamp": []}',
+    "fakeai": b'{"type": "metrics_update", "timestamp": {}, "data": [{"total_requests": "many"}], "sequence": "first"}',
+}
+"""What garbage of wrong types is in the words of each system."""
+
+
+def garbage(stream: str, kind: str) -> tuple[bool, bytes]:
+    """A frame of garbage for a stream: whether it is text, and its bytes."""
+    if kind == "types" and stream in SYSTEMS:
+        return True, _WRONG_TYPES[stream]
+    return GARBAGE[kind]
+
+
+def oversize(size: int) -> bytes:
+    """A frame of JSON of that size."""
+    head, tail = b'{"type":"oversize","padding":"', b'"}'
+    return head + b"x" * (size - len(head) - len(tail)) + tail
+
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault as ordered, checked."""
@@ -52,6 +83,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     code: int = 1011
     reason: str = ""
     n: int = 1
+    size: int = 0
     kinds: tuple[str, ...] = tuple(GARBAGE)
     status: int = 503
     retry_after_s: int | None = None
@@ -65,10 +97,13 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def detail(self) -> str:
         """What was ordered, for people."""
-        where = "all topics" if self.topics == TOPICS else ", ".join(self.topics)
+        where = "all topics" if self.topics == STREAMS else ", ".join(self.topics)
         what = {
             "close": f"code {self.code}",
             "garbage": f"{self.n} frames",
+            "duplicate": f"{self.n} frames",
+            "reorder": f"{self.n} frames",
+            "oversize": f"{self.size} bytes",
             "refuse": f"HTTP {self.status}",
         }.get(self.kind, "")
         return f"{where}: {what}" if what else where
@@ -83,8 +118,8 @@ def parse(kind: str, topic: str | None, options: dict[str, Any]) -> Fault:
     """
     if kind not in OPTIONS:
         raise BadOption(f"fault {kind!r} is not known; it can be {', '.join(OPTIONS)}.")
-    if topic is not None and topic not in TOPICS:
-        raise BadOption(f"topic={topic!r} is not known; it can be {', '.join(TOPICS)}, or None for all.")
+    if topic is not None and topic not in STREAMS:
+        raise BadOption(f"topic={topic!r} is not known; it can be {', '.join(STREAMS)}, or None for all.")
     unknown = sorted(set(options) - set(OPTIONS[kind]))
     if unknown:
         accepted = ", ".join(["topic", *OPTIONS[kind]])
@@ -92,10 +127,11 @@ def parse(kind: str, topic: str | None, options: dict[str, Any]) -> Fault:
     given = {**OPTIONS[kind], **options}
     return Fault(
         kind=kind,
-        topics=TOPICS if topic is None else (topic,),
+        topics=STREAMS if topic is None else (topic,),
         code=_code(given.get("code", 1011)),
         reason=_reason(given.get("reason", "")),
-        n=_whole("n", given.get("n", 1), 1, MOST_GARBAGE),
+        n=_whole("n", given.get("n", 1), 1, MOST_FRAMES),
+        size=_whole("size", given.get("size", 1_000), 100, LARGEST),
         kinds=_kinds(given.get("kinds")),
         status=_status(given.get("status", 503)),
         retry_after_s=_optional_whole("retry_after", given.get("retry_after")),

@@ -1,6 +1,6 @@
-"""What the node answers to plain HTTP: health, statistics, Prometheus, CORS; and which path is which topic.
+"""What the node answers to plain HTTP: health, statistics, Prometheus, CORS; and which path is which topic or system.
 
-Pure: a request's method, path and origin in, an :class:`Answer` (or the topic to upgrade to) out.
+Pure: a request's method, path and origin in, an :class:`Answer` (or the stream to upgrade to) out.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from ..errors import MissingExtra
 from .events import TOPICS
 from .options import Cors
 from .stats import NodeStats
+from .systems import PATHS
 
 EXTRA_PREFIX = "/api/v11/ws"
 """Served next to the configured prefix."""
 HEALTH, STATS, METRICS = "/q/health", "/api/v11/websocket/stats", "/q/metrics"
+CHAIN = "/api/v11/blockchain/stats"
 
 _HEALTH_NAMES = {
     "metrics": "metrics_ws",
@@ -45,32 +47,44 @@ class Site:
     :param prefix: where the topics are, next to ``/api/v11/ws``
     :param cors: which pages may read; None: those of this machine
     :param down_at: connections from which on the health is DOWN
+    :param chain: the statistics of the modelled network; None while there is none
+    :param missing: the status for a path that is not there
     """
 
-    def __init__(self, prefix: str, cors: Cors | None, down_at: int) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        cors: Cors | None,
+        down_at: int,
+        chain: Callable[[], Any] = lambda: None,
+        missing: int = 404,
+    ) -> None:
         self._cors = cors
         self._down_at = down_at
-        self.topics = {f"{base}/{topic}": topic for base in (EXTRA_PREFIX, prefix) for topic in TOPICS}
-        self._own = [f"{prefix}/{topic}" for topic in TOPICS]
-        self._rest = {HEALTH: self._health, STATS: self._stats, METRICS: _prometheus}
+        self._chain = chain
+        self._missing = missing
+        self.streams = {f"{base}/{topic}": topic for base in (EXTRA_PREFIX, prefix) for topic in TOPICS}
+        self.streams |= {path: system for system, path in PATHS.items()}
+        self._own = [*(f"{prefix}/{topic}" for topic in TOPICS), *PATHS.values()]
+        self._rest = {HEALTH: self._health, STATS: self._stats, METRICS: _prometheus, CHAIN: self._blockchain}
 
     def route(self, method: str, target: str, origin: str | None, stats: Callable[[], NodeStats]) -> Answer | str:
-        """The answer to a request; or, for a path of a topic that this origin may open, the topic."""
+        """The answer to a request; or, for a path of a stream that this origin may open, the stream's name."""
         path = target.partition("?")[0]
-        if path not in self.topics and path not in self._rest:
+        if path not in self.streams and path not in self._rest:
             paths = ", ".join([*self._own, *self._rest])
-            return Answer(404, f"There is nothing at {path[:200]}. This node serves {paths}.\n".encode())
+            return Answer(self._missing, f"There is nothing at {path[:200]}. This node serves {paths}.\n".encode())
         if method == "OPTIONS":
             return self._preflight(origin)
         if method != "GET":
             return Answer(
                 405, f"{method[:20]} is not served here; GET is.\n".encode(), headers=(("Allow", "GET, OPTIONS"),)
             )
-        if path in self.topics:
+        if path in self.streams:
             if origin is not None and not self.allows(origin):
                 text = f"Pages of {origin[:200]} may not connect to this node; its CORS origins decide.\n"
                 return Answer(403, text.encode())
-            return self.topics[path]
+            return self.streams[path]
         answer = self._rest[path](stats())
         return msgspec.structs.replace(answer, headers=(*answer.headers, *self._cors_headers(origin)))
 
@@ -118,6 +132,12 @@ class Site:
                 "uptime_s": stats.uptime_s,
             }
         )
+
+    def _blockchain(self, stats: NodeStats) -> Answer:
+        known = self._chain()
+        if known is None:
+            return Answer(503, b"The network of this node has not begun yet.\n", headers=(("Retry-After", "1"),))
+        return _json(known)
 
 
 def _json(value: Any, status: int = 200) -> Answer:

@@ -28,10 +28,22 @@ class Load:
         self._memory = 0.45  # share of the memory
         self._connections = 42.0
         self._ticks = 0
+        self._sum = 0.0
+        self.tps = 0.0
+        """The last tick's."""
+        self.peak_tps = 0.0
         world.at(world.start_ns, LOAD, self._tick)
+
+    @property
+    def average_tps(self) -> float:
+        """Mean of all ticks."""
+        return self._sum / self._ticks if self._ticks else 0.0
 
     def _tick(self, t: int, _: object) -> None:
         tps = self._next_tps(t)
+        self.tps = round(tps, 1)
+        self.peak_tps = max(self.peak_tps, self.tps)
+        self._sum += self.tps
         busy = min(1.0, tps / CAPACITY_TPS)
         rng = self._rng
         self._memory += (0.38 + 0.45 * busy - self._memory) * self._pull(30.0) + 0.002 * rng.gauss(0.0, 1.0)
@@ -42,7 +54,7 @@ class Load:
         self._world.out.append(
             MetricsEvent(
                 t,
-                round(tps, 1),
+                self.tps,
                 round(cpu, 2),
                 round(self._memory * MEMORY_MB, 1),
                 round(self._memory * 100.0, 2),

@@ -69,10 +69,10 @@ class Model:
         self._now = self.start_ns
         world = self._world = World(options.seed, self.start_ns)
         self._moments = scenarios.moments(options.scenario, self.start_ns, world.rng("scenario"))
-        self._load = Load(world, options.metrics_interval_s)
-        self._chain = Chain(world, options.validators)
-        self._peers = Peers(world, options.peers)
-        self._transactions = Transactions(world, options.transactions_per_s, lambda: self._chain.height)
+        self.load = Load(world, options.metrics_interval_s)
+        self.chain = Chain(world, options.validators)
+        self.peers = Peers(world, options.peers)
+        self._transactions = Transactions(world, options.transactions_per_s, lambda: self.chain.height)
         self._plan_incident()
 
     @property
@@ -124,6 +124,11 @@ class Model:
         """What happened so far."""
         return self._world.truth.snapshot(now_ns=self._now, scenario=self.options.scenario, seed=self.options.seed)
 
+    @property
+    def truth_counts(self) -> tuple[int, int]:
+        """Transactions settled and pending."""
+        return self._world.truth.settled, self._world.truth.pending
+
     # Incidents
 
     def _plan_incident(self) -> None:
@@ -147,13 +152,13 @@ class Model:
             case "leader-churn":
                 return "several leaders a round"
             case "jailing":
-                return self._chain.validators.jail_some(t, incident.amount, incident.end_ns)
+                return self.chain.validators.jail_some(t, incident.amount, incident.end_ns)
             case "outage":
                 self._world.out.append(ServingEvent(t, False))
                 return "closed with 1012, then refused"
             case _:
-                region, peers = self._peers.cut_off(t)
-                validators = self._chain.validators.cut_off(t, region)
+                region, peers = self.peers.cut_off(t)
+                validators = self.chain.validators.cut_off(t, region)
                 return f"{region}: {peers} peers, {validators} validators; latency x{incident.amount:.1f}"
 
     def _end_incident(self, t: int, incident: Active) -> None:
@@ -161,6 +166,6 @@ class Model:
         if incident.kind == "outage":
             self._world.out.append(ServingEvent(t, True))
         elif incident.kind == "partition":
-            self._peers.rejoin(t)
-            self._chain.validators.rejoin(t)
+            self.peers.rejoin(t)
+            self.chain.validators.rejoin(t)
         self._plan_incident()

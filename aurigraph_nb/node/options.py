@@ -12,8 +12,11 @@ import msgspec
 from .. import durations
 from ..clock import Clock
 from ..errors import BadOption, BadOptionType
+from . import quirks as habits
 from . import scenarios
+from . import tokens as passes
 from .model import ModelOptions
+from .systems.stage import INFERENCE_SHAPES
 from .wire import SHAPES
 
 MEBI = 2**20
@@ -59,6 +62,10 @@ class NodeOptions(msgspec.Struct, frozen=True, kw_only=True):
     down_at: int
     path_prefix: str
     clock: Any
+    quirks: frozenset[str]
+    tokens: passes.Tokens
+    """Shows none of them."""
+    inference_shape: str
 
 
 def make(
@@ -88,6 +95,9 @@ def make(
     max_connections: int = 10_000,
     down_at: int = DOWN_AT,
     path_prefix: str = "/ws",
+    quirks: str | Iterable[str] = (),
+    token: str | Iterable[str] | None = None,
+    inference_shape: str = "documented",
     **unknown: object,
 ) -> NodeOptions:
     """Check the options of a node; they are described at :class:`~aurigraph_nb.node.Node`.
@@ -131,6 +141,9 @@ def make(
         down_at=_whole("down_at", down_at, 1, 10**9),
         path_prefix=_prefix(path_prefix),
         clock=clock,
+        quirks=habits.check(quirks),
+        tokens=passes.check(token),
+        inference_shape=_choice("inference_shape", inference_shape, INFERENCE_SHAPES),
     )
 
 

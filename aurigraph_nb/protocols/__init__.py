@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from ..errors import BadOption, BadUrl
+from . import channels, fakeai, live
 from .base import Batch, Control, Decoder, Frame, Ledger, Undecoded, WireProtocol
 from .portal import PortalProtocol
 
 __all__ = [
     "AURIGRAPH_HOSTS",
+    "PATHS",
     "PROTOCOLS",
     "Batch",
     "Control",
@@ -25,10 +28,20 @@ __all__ = [
     "tell",
 ]
 
-PROTOCOLS: dict[str, WireProtocol] = {"portal": PortalProtocol()}
+PROTOCOLS: dict[str, WireProtocol] = {
+    protocol.name: protocol
+    for protocol in (PortalProtocol(), live.LiveProtocol(), channels.ChannelsProtocol(), fakeai.FakeaiProtocol())
+}
+"""By the name that ``protocol=`` takes."""
+
+PATHS: dict[str, str] = {"portal": "/ws", "live": live.PATH, "channels": channels.PATH, "fakeai": fakeai.PATH}
+"""The path that each protocol's servers listen on, as documented; of the topic streams, what comes before the topic."""
 
 AURIGRAPH_HOSTS = frozenset({"dlt.aurigraph.io"})
 """Hosts that are known to serve the topic streams, whatever the path."""
+
+# What a path may mean; where it is not named here, anything.
+_COULD_BE: dict[str, tuple[str, ...]] = {"/ws": ("portal", "channels")}
 
 _EXAMPLE = "such as ws://localhost:9003 or wss://dlt.aurigraph.io"
 
@@ -36,32 +49,46 @@ _EXAMPLE = "such as ws://localhost:9003 or wss://dlt.aurigraph.io"
 def tell(url: str, protocol: str | None = None, *, known_hosts: frozenset[str] = AURIGRAPH_HOSTS) -> tuple[str, str]:
     """The protocol that ``url`` speaks, and the URL in full.
 
-    :param protocol: the protocol's name, if it is known
+    :param protocol: the protocol's name, if it is known; it supplies the path where the URL has none
     :param known_hosts: hosts (``host`` or ``host:port``) that speak the topic streams on any ambiguous path
     :returns: (protocol name, URL with a path)
     :raises BadUrl: for a malformed URL, or one that could mean several protocols
     :raises BadOption: for a protocol that there is not
+
+    >>> tell("ws://localhost:8000/metrics/stream")
+    ('fakeai', 'ws://localhost:8000/metrics/stream')
+    >>> tell("ws://localhost:9003", "live")
+    ('live', 'ws://localhost:9003/api/v11/live/stream')
     """
     parts = _split(url)
+    path = parts.path.rstrip("/")
     if protocol is not None:
         if protocol not in PROTOCOLS:
-            raise BadOption(f"protocol={protocol!r} is not known; it can be {_spellings()}")
-        return protocol, _with_path(parts, "/ws" if parts.path in ("", "/") else parts.path)
-    path = parts.path.rstrip("/")
-    if path.rpartition("/")[2] in PROTOCOLS["portal"].topics and path.count("/") >= 1:
+            raise BadOption(f"protocol={protocol!r} is not known; it can be {_spellings(PROTOCOLS)}")
+        return protocol, _with_path(parts, parts.path if path else PATHS[protocol])
+    for name in ("live", "fakeai"):
+        if path.endswith(PATHS[name]):
+            return name, _with_path(parts, path)
+    if path.rpartition("/")[2] in PROTOCOLS["portal"].topics:
         return "portal", _with_path(parts, path)
     host = parts.hostname or ""
     if known_hosts & {host, f"{host}:{parts.port}"} and path in ("", "/ws", "/api/v11/ws"):
         return "portal", _with_path(parts, path or "/ws")
+    raise BadUrl(_ambiguous(url, path))
+
+
+def _ambiguous(url: str, path: str) -> str:
     came = f"the path {path!r}" if path else "no path"
-    raise BadUrl(
-        f"{redact(url)} has {came}, which does not tell the protocol. Say which one it is: connect(url, protocol=…) "
-        f"with {_spellings()}; or give the path of a topic, such as /ws/metrics"
+    choice = _spellings(_COULD_BE.get(path, tuple(PROTOCOLS)))
+    return (
+        f"{redact(url)} has {came}, which does not tell the protocol. Say which one it is with {choice}; "
+        f"or give a path that tells it: /ws/<topic> such as /ws/metrics for the topic streams, {PATHS['live']} for "
+        f"the live stream, {PATHS['fakeai']} for the inference metrics"
     )
 
 
-def _spellings() -> str:
-    return " or ".join(f'protocol="{name}"' for name in PROTOCOLS)
+def _spellings(names: Iterable[str]) -> str:
+    return " or ".join(f'protocol="{name}"' for name in names)
 
 
 def _split(url: str) -> SplitResult:
@@ -70,8 +97,11 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url.strip())
         parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as exc:
-        raise BadUrl(f"{redact(url)} is no URL ({exc}); expected one like ws://host:port, {_EXAMPLE}") from None
+    except ValueError:
+        # The library's own words are not shown: they may quote what stands where the port should, say a password.
+        raise BadUrl(
+            f"{redact(url)} is no URL (its host or port cannot be read); expected one like ws://host:port, {_EXAMPLE}"
+        ) from None
     if parts.scheme not in ("ws", "wss"):
         hint = " (a WebSocket URL has ws:// in place of http:// and wss:// in place of https://)"
         raise BadUrl(
@@ -90,12 +120,12 @@ def _with_path(parts: SplitResult, path: str) -> str:
 
 
 def redact(url: str) -> str:
-    """``url`` for people's eyes: without user, password and query values."""
+    """``url`` for people's eyes: without user, password and query values, however malformed it is."""
     text = "".join(c for c in str(url) if c.isprintable())[:300]
     scheme, sep, rest = text.partition("://")
-    rest, _, _ = rest.partition("#")
-    place, question, query = rest.partition("?")
-    host, slash, path = place.partition("/")
-    host = host.rpartition("@")[2]
-    names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&")) if query else ""
-    return f"{scheme}{sep}{host}{slash}{path}{question}{names}" if sep else text.partition("?")[0]
+    if not sep:
+        scheme, rest = "", text
+    rest = rest.rpartition("@")[2]  # a password may hold any of the other marks
+    place, question, query = rest.partition("#")[0].partition("?")
+    names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&")) if query and sep else ""
+    return f"{scheme}{sep}{place}{question if sep else ''}{names}"

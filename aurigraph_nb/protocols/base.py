@@ -195,6 +195,8 @@ class WireProtocol(Protocol):
     periods_s: Mapping[str, float]
     """The topics that are sent at a fixed period, and that period; the others come on change."""
     token_by: TokenBy
+    subprotocols: tuple[str, ...]
+    """WebSocket sub-protocols that are offered; a server that knows none of them connects all the same."""
     reconnects_when_idle: bool
     """Whether a periodic topic that is silent for five periods calls for a new connection."""
     heartbeat_answered: bool

@@ -227,6 +227,7 @@ class PortalProtocol:
 
     other_topics: type[Record] | None = None
     token_by: TokenBy = "header"
+    subprotocols: tuple[str, ...] = ()
     reconnects_when_idle = False
     heartbeat_answered = False
 
@@ -279,7 +280,12 @@ class PortalDecoder:
     def decode(self, frames: Iterable[Frame]) -> Batch:
         batch = Batch()
         for frame in frames:
-            self._frame(frame, batch)
+            try:
+                self._frame(frame, batch)
+            except Exception as exc:  # noqa: BLE001 - a frame that this code has a fault with is one not understood
+                topic = frame.endpoint
+                batch.undecoded.append(undecoded(frame, topic, self._ledger.take(topic), f"a fault here: {exc!r:.100}"))
+                self._ledger.mark_gap([topic])
         return batch
 
     def statistics(self, data: bytes, recv_ns: int) -> Batch:
@@ -428,7 +434,7 @@ def _same_object(raw: Any, data: dict[str, Any]) -> dict[str, Any]:
     if type(raw) is dict and type(raw.get("data")) in (dict, list):
         candidates = raw["data"] if type(raw["data"]) is list else [raw["data"]]
     for candidate in candidates:
-        if all(_equal(candidate.get(name), value) for name, value in data.items()):
+        if type(candidate) is dict and all(_equal(candidate.get(name), value) for name, value in data.items()):
             return dict(candidate)
     return data
 

@@ -179,9 +179,9 @@ def json_text(value: Any) -> str:
     """JSON text of anything that came out of JSON, integers of any size included."""
     try:
         return msgspec.json.encode(value).decode()
-    except (OverflowError, ValueError, RecursionError):
-        pass  # an integer beyond 64 bits: the standard library writes those
+    except (OverflowError, ValueError, TypeError, RecursionError):
+        pass  # an integer beyond 64 bits, or a RawNumber: the standard library writes those
     try:
         return json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         return '"(a number of too many digits)"'

@@ -11,6 +11,7 @@ class InferenceRecord(Record, frozen=True, kw_only=True):
     sequence: int | None = None
     """The server's own number of the frame, per connection; None if it sends none."""
     metadata: Json | None = None
+    """What the server sent beside the data under this name."""
 
 
 class InferenceMetrics(InferenceRecord, frozen=True, kw_only=True):
@@ -23,7 +24,8 @@ class InferenceMetrics(InferenceRecord, frozen=True, kw_only=True):
     avg_latency_ms: float | None = None
     error_rate: float | None = None
     """Failed share of requests, as a fraction (0-1)."""
-    streaming_percent: float | None = None
+    streaming_percentage: float | None = None
+    """Streamed share of requests, as sent: the name says percent, the documents' example (0.75) reads as a fraction."""
     requests_per_s: float | None = None
     tokens_per_s: float | None = None
     errors_per_s: float | None = None
@@ -130,6 +132,7 @@ class EndpointThroughput(InferenceRecord, frozen=True, kw_only=True):
 
     endpoint: Category | None = None
     requests_per_s: float | None = None
+    responses_per_s: float | None = None
     tokens_per_s: float | None = None
     errors_per_s: float | None = None
 
@@ -159,3 +162,17 @@ class Streaming(InferenceRecord, frozen=True, kw_only=True):
     active_streams: int | None = None
     completed_streams: int | None = None
     failed_streams: int | None = None
+    ttft_avg_ms: float | None = None
+    """Time to first token, over the completed streams; like the other times and speeds, only once there are some."""
+    ttft_min_ms: float | None = None
+    ttft_max_ms: float | None = None
+    ttft_p50_ms: float | None = None
+    ttft_p90_ms: float | None = None
+    ttft_p99_ms: float | None = None
+    tokens_per_s_avg: float | None = None
+    """Speed of one stream, over the completed streams."""
+    tokens_per_s_min: float | None = None
+    tokens_per_s_max: float | None = None
+    tokens_per_s_p50: float | None = None
+    tokens_per_s_p90: float | None = None
+    tokens_per_s_p99: float | None = None

@@ -1,6 +1,7 @@
 """Connecting, waiting, giving up: the pure half of a connection. The I/O half is :mod:`aurigraph_nb.client`.
 
 ``events`` are the words, ``backoff`` the delays, ``verdict`` what an outcome means, ``machine`` the state machine,
+``heartbeat`` whether the other side lives, ``subscriptions`` what it is asked for, ``outbox`` what is sent to it,
 ``text`` what makes foreign text and addresses fit to use.
 """
 
@@ -30,7 +31,10 @@ from aurigraph_nb.session.events import (
     StopTimer,
     TimerFired,
 )
+from aurigraph_nb.session.heartbeat import Heartbeat
 from aurigraph_nb.session.machine import TABLE, Session
+from aurigraph_nb.session.outbox import SEND_QUEUES, Outbox, Sent
+from aurigraph_nb.session.subscriptions import Subscriptions
 from aurigraph_nb.session.text import clean, parse_retry_after, redirect_target, shown
 from aurigraph_nb.session.verdict import MAX_HOPS, Action, Tally, Verdict, classify
 
@@ -38,6 +42,7 @@ __all__ = [
     "EVENTS",
     "MAX_HOPS",
     "PRESETS",
+    "SEND_QUEUES",
     "STOP_CODES",
     "TABLE",
     "Action",
@@ -54,17 +59,21 @@ __all__ = [
     "GapOpened",
     "Hangup",
     "Healthy",
+    "Heartbeat",
     "Lost",
     "Opened",
+    "Outbox",
     "Outcome",
     "Policy",
     "Reconnect",
     "Refused",
     "Request",
+    "Sent",
     "Session",
     "StartTimer",
     "State",
     "StopTimer",
+    "Subscriptions",
     "Tally",
     "TimerFired",
     "Verdict",

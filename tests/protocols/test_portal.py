@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aurigraph_nb.columns import records_to_table
 from aurigraph_nb.protocols import Batch, Frame, Ledger
+from aurigraph_nb.protocols.base import Endpoint
 from aurigraph_nb.protocols.portal import TABLES, PortalDecoder, PortalProtocol, quality_of
 
 TOPICS = sorted(TABLES)
@@ -406,8 +407,8 @@ def test_the_quality_of_a_connection_follows_its_latency_where_it_is_not_sent():
 def test_a_topics_address_follows_from_any_of_the_urls():
     protocol = PortalProtocol()
     for url in ("ws://h:1/ws", "ws://h:1/ws/metrics", "ws://h:1"):
-        assert protocol.endpoints(url)["network"] == ("ws://h:1/ws/network", ("network",))
-    assert protocol.endpoints("wss://h/api/v11/ws/metrics?x=1")["consensus"][0] == "wss://h/api/v11/ws/consensus?x=1"
+        assert protocol.endpoints(url)["network"] == Endpoint("ws://h:1/ws/network", ("network",))
+    assert protocol.endpoints("wss://h/api/v11/ws/metrics?x=1")["consensus"].url == "wss://h/api/v11/ws/consensus?x=1"
     assert json.loads(protocol.heartbeat(NOON)) == {"type": "ping", "timestamp": NOON // 10**6}
 
 

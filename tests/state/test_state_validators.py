@@ -196,5 +196,13 @@ def test_each_topic_that_has_a_state_names_it() -> None:
         "Validator": "ValidatorsState",
         "Consensus": "ConsensusState",
         "Peer": "NetworkState",
+        "UserSession": "SessionsState",
+        "ModelMetrics": "ModelsState",
+        "RateLimit": "RateLimitsState",
+        "EndpointThroughput": "ThroughputState",
+        "EndpointLatency": "LatencyState",
+        "InferenceRequest": "RequestsState",
+        "InferenceError": "ErrorsState",
+        "SystemMetrics": "SystemState",
     }
     assert all(view().version == 0 for view in VIEWS.values())

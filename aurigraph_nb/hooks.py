@@ -1,0 +1,51 @@
+"""Callbacks on what happens to a feed's connections; run on the callback thread like all others."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .dispatch import CallbackErrors, Subscription
+from .errors import BadOptionType
+
+NAMES = ("connect", "disconnect", "reconnecting", "reconnected", "error", "exhausted", "change")
+"""What can be listened to. ``disconnect`` and ``error`` bring a reason, ``reconnecting`` the number of the attempt."""
+
+BARE = frozenset({"connect", "reconnected", "change"})
+"""Those whose callbacks take no argument."""
+
+
+class Hooks:
+    """The callbacks of one feed (or of all feeds), by name."""
+
+    def __init__(self, errors: CallbackErrors) -> None:
+        self._errors = errors
+        self._lock = threading.Lock()
+        self._subscriptions: dict[str, list[Subscription]] = {name: [] for name in NAMES}
+
+    def add(self, name: str, fn: Callable[..., object]) -> Subscription:
+        """Call ``fn`` whenever ``name`` happens.
+
+        :raises BadOptionType: if ``fn`` cannot be called
+        """
+        if not callable(fn):
+            raise BadOptionType(f"on_{name}({fn!r}): something callable was expected")
+        call: Callable[[Any], object] = (lambda _: fn()) if name in BARE else fn
+        subscription = Subscription(call, where=None, batch=False, errors=self._errors, on_close=self._forget)
+        with self._lock:
+            self._subscriptions[name].append(subscription)
+        return subscription
+
+    def fire(self, name: str, value: object = None) -> None:
+        """Tell whoever listens; returns at once."""
+        with self._lock:
+            subscriptions = tuple(self._subscriptions[name])
+        for subscription in subscriptions:
+            subscription.offer([value])
+
+    def _forget(self, subscription: Subscription) -> None:
+        with self._lock:
+            for subscriptions in self._subscriptions.values():
+                if subscription in subscriptions:
+                    subscriptions.remove(subscription)
