@@ -8,7 +8,6 @@ from . import iothread, rest
 from . import session as fsm
 from .client import Link, Options
 from .clock import Cancellable
-from .errors import AuthRefused
 from .intake import Intake
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Fallback:
         session = link.session
         if session.state is fsm.State.CONNECTED or session.state in (fsm.State.DISCONNECTED, fsm.State.CLOSED):
             self.stop()
-        elif session.state is fsm.State.ERROR and not isinstance(session.error, AuthRefused):
+        elif session.state is fsm.State.ERROR and (session.exhausted or session.last_cause == "http 404"):
             if self._poller is None:
                 self._poller = self._make()
             self._poller.start()

@@ -20,7 +20,7 @@ from .client import Link, Options, Secrets
 from .clock import Clock, RealClock
 from .dispatch import CallbackErrors, Subscription
 from .durations import seconds
-from .errors import AuthRefused, FeedClosed, FeedTimeout, UnknownTopic, WrongThread
+from .errors import FeedClosed, FeedTimeout, UnknownTopic, WrongThread
 from .fallback import Fallback
 from .frames import to_pandas
 from .gaps import Gap, GapBook
@@ -176,9 +176,8 @@ class Feed:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        raise UnknownTopic(
-            f"a {type(self).__name__} has no topic or attribute {name!r}; topics are {', '.join(self.topics)}"
-        )
+        topics = ", ".join(self.__dict__.get("_topics", ()))
+        raise UnknownTopic(f"a {type(self).__name__} has no topic or attribute {name!r}; topics are {topics}")
 
     def __contains__(self, name: object) -> bool:
         return name in self._topics
@@ -433,11 +432,8 @@ class Feed:
                 self._hooks.fire("reconnected" if session.reconnects else "connect")
                 self._attempts_shown = 0
             if session.state is fsm.State.ERROR:
-                exhausted = self._policy.backoff.exhausted(session.attempts) and not isinstance(
-                    session.error, AuthRefused
-                )
                 self._hooks.fire("error", session.last_error or "")
-                if exhausted:
+                if session.exhausted:
                     self._hooks.fire("exhausted", session.last_error or "")
             self._hooks.fire("change")
         if self._shown is fsm.State.RECONNECTING and session.attempts > self._attempts_shown:

@@ -225,6 +225,16 @@ class GapBook:
             self._put(ordinal, wider)
             return wider
 
+    def fill(self, topic: str, cause: Cause) -> Gap | None:
+        """A missing frame came late: the newest gap of this topic and cause that misses any misses one less."""
+        with self._lock:
+            for ordinal, gap in reversed(self._gaps.items()):
+                if (gap.topic, gap.cause) == (topic, cause) and gap.frames:
+                    fuller = msgspec.structs.replace(gap, frames=gap.frames - 1)
+                    self._put(ordinal, fuller)
+                    return fuller
+            return None
+
     def current(self, topic: str, cause: Cause) -> Gap | None:
         """The open gap of this topic and cause, or None."""
         with self._lock:

@@ -143,6 +143,8 @@ class Intake:
         self.book.grow(Gap(name, Cause.DECODE_ERROR, Certainty.KNOWN, at, at, None, failed.conn_epoch, failed.reason))
 
     def _note_order(self, fault: OrderFault) -> None:
+        if fault.kind is Fault.REORDER:
+            self.book.fill(WHOLE, Cause.SEQUENCE_HOLE)
         if fault.kind is not Fault.HOLE:
             return
         detail = f"number {fault.expected} was expected and {fault.got} came"

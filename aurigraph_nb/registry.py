@@ -10,6 +10,7 @@ import atexit
 import os
 import ssl as ssl_module
 import threading
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -38,7 +39,7 @@ _lock = threading.RLock()
 _shared: dict[tuple[Any, ...], Feed] = {}
 _named: dict[str, Feed] = {}
 _loose: set[Feed] = set()
-_turns: dict[str, threading.RLock] = {}
+_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()  # locks, while somebody uses them
 _node_hosts: set[str] = set()
 _exit_hook_set = False
 _hooks = Hooks(CallbackErrors())
@@ -176,7 +177,8 @@ def keep(feed: Feed) -> Feed:
 def replace(name: str, make: Callable[[], Feed]) -> Feed:
     """Close the feed of this ``name``, if there is one, and put the one that ``make`` makes in its place."""
     with _lock:
-        turn = _turns.setdefault(name, threading.RLock())
+        turn = _turns.get(name) or threading.RLock()
+        _turns[name] = turn
     with turn:  # two threads that make the same feed: the second replaces the first's
         with _lock:
             old = _named.get(name)
@@ -194,7 +196,6 @@ def _forget_named(name: str, feed: Feed) -> None:
     with _lock:
         if _named.get(name) is feed:
             del _named[name]
-            _turns.pop(name, None)
 
 
 def feeds() -> tuple[Feed, ...]:

@@ -63,7 +63,7 @@ def tell(url: str, protocol: str | None = None, *, known_hosts: frozenset[str] =
     parts = _split(url)
     path = parts.path.rstrip("/")
     if protocol is not None:
-        if protocol not in PROTOCOLS:
+        if not isinstance(protocol, str) or protocol not in PROTOCOLS:
             raise BadOption(f"protocol={protocol!r} is not known; it can be {_spellings(PROTOCOLS)}")
         return protocol, _with_path(parts, parts.path if path else PATHS[protocol])
     for name in ("live", "fakeai"):

@@ -177,6 +177,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     topics: tuple[str, ...]
     """The fixed topics that it carries."""
 
+    def __repr__(self) -> str:
+        return f"Endpoint({', '.join(self.topics)})"  # the URL may hold a token
+
 
 TokenBy = Literal["header", "query", "cookie", "message"]
 """How a token travels: ``Authorization: Bearer``, ``?token=``, a cookie ``token``, or in the first message."""

@@ -159,12 +159,9 @@ class FakeaiDecoder:
             number = sequence_number(value["sequence"])
         except (KeyError, Unreadable):
             return False
-        restarts = self._sequence.restarts
         fault = self._sequence.observe(
             number, recv_ns=frame.recv_ns, conn_epoch=frame.conn_epoch, mark=hash(frame.data)
         )
-        if self._sequence.restarts != restarts:
-            self._ledger.mark_gap(TABLES)
         if fault is None or (fault.kind is Fault.REPEAT and topic is None):
             return False  # a pong or heartbeat may well carry the number of the frame before it
         batch.order.append(fault)

@@ -102,6 +102,10 @@ class Session:
         """Close code of the connection lost last."""
         self.ended = False
         """True if the server ended the stream as agreed (a stop code), until the next Connect."""
+        self.last_cause: str | None = None
+        """What ended the last attempt or connection, such as ``tcp``, ``http 404`` or ``close 1011``."""
+        self.exhausted = False
+        """True if the last end was one to try again after, but no attempt was left."""
         self.causes: dict[str, int] = {}
         """How often each ``Verdict.cause`` came; beyond 64 different ones they count as ``other``."""
         self._rng = rng
@@ -121,6 +125,10 @@ class Session:
         """True from a loss or a failure until a connection stands again, waiting or dialling."""
         dialling = self.state is State.CONNECTING and (self.attempts > 0 or self.conn_epoch > 0)
         return dialling or self.state is State.RECONNECTING
+
+    @property
+    def _used_up(self) -> bool:
+        return self.policy.backoff.exhausted(self.attempts)
 
     @property
     def in_gap(self) -> bool:
@@ -270,6 +278,8 @@ class Session:
     def _note(self, outcome: Outcome, verdict: Verdict) -> None:
         if isinstance(outcome, Lost):
             self.last_code = outcome.code
+        self.last_cause = verdict.cause
+        self.exhausted = verdict.error is None and verdict.action is Action.RETRY and self._used_up
         key = verdict.cause if verdict.cause in self.causes or len(self.causes) < _CAUSES_KEPT else "other"
         self.causes[key] = self.causes.get(key, 0) + 1
 
@@ -280,8 +290,7 @@ class Session:
 
     def _retry_or_give_up(self, verdict: Verdict, now_ns: int) -> list[Request]:
         self.last_error = verdict.message
-        exhausted = self.policy.backoff.exhausted(self.attempts)
-        if verdict.error is None and not exhausted:
+        if verdict.error is None and not self._used_up:
             return self._wait(verdict.retry_after_s or 0.0, now_ns)
         if verdict.error is None:
             self.last_error = _exhausted(self.attempts, verdict)

@@ -219,7 +219,12 @@ def test_after_close_all_can_be_read_and_nothing_can_be_waited_for(three):
     three.close()
     assert three.status.state is State.CLOSED
     assert len(three.metrics.to_pandas()) == 3 and three.metrics.latest.tps == 2 and list(three.metrics)
-    for use in (lambda: three.metrics.wait(1), lambda: three.metrics.wait(4), lambda: three.metrics.take(1), lambda: three.metrics.on_record(print)):
+    for use in (
+        lambda: three.metrics.wait(1),
+        lambda: three.metrics.wait(4),
+        lambda: three.metrics.take(1),
+        lambda: three.metrics.on_record(print),
+    ):
         with pytest.raises(ag.FeedClosed):
             use()
     for use in (three.reconnect, three.connect, three.disconnect):

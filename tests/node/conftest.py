@@ -40,7 +40,8 @@ def dial(eventually):
         def open_one(node, topic="transactions", path=None, **options):
             opened = node.stats().opened
             options = {"compression": None, "proxy": None, "open_timeout": LIMIT_S, "max_queue": None} | options
-            client = stack.enter_context(connect(f"{node.url}{path or f'/ws/{topic}'}", **options))
+            url = f"{node.url}{path}" if path else node.system_urls.get(topic, f"{node.url}/ws/{topic}")
+            client = stack.enter_context(connect(url, **options))
             if path is None:
                 eventually(lambda: node.stats().opened > opened)
             return client

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from aurigraph_nb.errors import MissingExtra
-from aurigraph_nb.node import Cors
+from aurigraph_nb.node import Cors, systems
 from aurigraph_nb.node import http as pages
 from aurigraph_nb.node.events import TOPICS
 from aurigraph_nb.node.stats import Books
@@ -34,11 +34,23 @@ def test_a_topic_is_found_under_both_prefixes_whatever_the_query(topic):
     assert route(f"/streams/{topic}", where=site(prefix="/streams")) == topic
 
 
-@pytest.mark.parametrize("path", ["/", "/ws", "/ws/weather", "/ws/metrics/", "/WS/metrics", "/q", "*"])
+@pytest.mark.parametrize("path", ["/", "/ws/", "/metrics", "/ws/weather", "/ws/metrics/", "/WS/metrics", "/q", "*"])
 def test_a_wrong_path_is_told_the_right_ones(path):
     answer = route(path)
     assert answer.status == 404
     assert b"/ws/metrics, /ws/transactions" in answer.body and b"/q/health" in answer.body
+    assert b"/api/v11/live/stream, /ws, /metrics/stream" in answer.body
+
+
+@pytest.mark.parametrize("system, path", systems.PATHS.items())
+def test_the_other_systems_are_where_they_are_documented(system, path):
+    assert route(path) == route(f"{path}?token=x", where=site(prefix="/streams")) == system
+    assert route(path, origin=ORIGIN).status == 403
+    assert route(path, method="POST").status == 405
+
+
+def test_a_wrong_path_may_be_forbidden_instead_of_missing():
+    assert route("/nowhere", where=pages.Site("/ws", None, 8000, missing=403)).status == 403
 
 
 @pytest.mark.parametrize("total, status, code", [(0, "UP", 200), (7999, "UP", 200), (8000, "DOWN", 503)])

@@ -8,7 +8,7 @@ import pytest
 
 from aurigraph_nb import iothread
 from aurigraph_nb.errors import BadOption, BadOptionType, FeedClosed, UsageError, WrongThread
-from aurigraph_nb.node import Cors, Node, options
+from aurigraph_nb.node import QUIRKS, Cors, Node, options
 
 TLS = Path(__file__).parent / "tls"
 
@@ -47,6 +47,14 @@ def test_the_node_has_the_options_that_are_checked():
         ({"max_size": 0}, "max_size=0"),
         ({"path_prefix": "ws"}, "path_prefix='ws' is no path"),
         ({"cors": "portal.example"}, "cors='portal.example' is no origin"),
+        ({"quirks": "polite"}, "quirks='polite' is not known; they can be some of unsubscribe-ignored, doubled-frames"),
+        ({"quirks": ["doubled-frames", 7]}, "quirks=7 is not known"),
+        ({"inference_shape": "round"}, "inference_shape='round' .*documented or real"),
+        ({"token": ""}, "token= holds one that cannot travel in a header"),
+        ({"token": ["good", "sés"]}, "token= holds one that cannot travel"),
+        ({"token": "two words"}, "token= holds one that cannot travel"),
+        ({"token": "x" * 4097}, "1 to 4096 printable"),
+        ({"token": ["x"] * 1001}, "token= holds 1001 tokens"),
         ({"tls_key": "key.pem"}, "tls_key='key.pem' was given without tls_cert"),
         ({"tls_cert": "nowhere.pem"}, "tls_cert='nowhere.pem'.*cannot be read.*PEM"),
     ],
@@ -64,6 +72,10 @@ def test_a_bad_value_is_named_with_what_is_accepted(given, message):
         ({"rate": "fast"}, "rate='fast' is no number"),
         ({"host": ""}, "host=''"),
         ({"ssl": "yes"}, "ssl='yes' is no ssl.SSLContext"),
+        ({"token": 7}, "token= is of type int"),
+        ({"token": b"sesame"}, "token= is of type bytes"),
+        ({"token": [7]}, "token= holds a value of type int"),
+        ({"quirks": 7}, "quirks=7 are no names"),
         ({"colour": "red", "sede": 1}, "no option colour, sede; it has seed, scenario, rate"),
     ],
 )
@@ -85,6 +97,23 @@ def test_cors_takes_one_origin_several_or_the_whole_setting():
     whole = Cors(("*",), methods=("GET",))
     assert options.make(cors=whole).cors is whole
     assert options.make(cors=[]).cors is None
+
+
+def test_tokens_are_shown_nowhere():
+    made = options.make(token=["sesame", "barley"])
+    assert made.tokens.accepts("sesame") and made.tokens.accepts("barley") and not made.tokens.accepts("rye")
+    shown = f"{made!r} {made} {Node(token='sesame')!r} {made.tokens!r}"
+    assert "sesame" not in shown and "barley" not in shown
+    for bad in ("sesame barley", ["sesame", ""], ["sesame", 7]):
+        with pytest.raises(BadOption) as caught:
+            Node(token=bad)
+        assert "sesame" not in str(caught.value)
+    assert not options.make().tokens and not options.make(token=[]).tokens
+
+
+def test_quirks_are_a_name_or_several():
+    assert options.make(quirks="doubled-frames").quirks == {"doubled-frames"}
+    assert options.make(quirks=QUIRKS).quirks == set(QUIRKS)
 
 
 def test_a_context_and_files_are_not_both_taken():

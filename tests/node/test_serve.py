@@ -61,8 +61,11 @@ def test_it_prints_where_it_is_serves_and_stops_on_ctrl_c(command, number):
     process = command("--rate", "100", "--seed", "7")
     urls = read_urls(process)
     assert list(urls) == [
-        "metrics", "transactions", "validators", "consensus", "network", "health", "statistics", "prometheus",
+        "metrics", "transactions", "validators", "consensus", "network", "live", "channels", "fakeai",
+        "health", "statistics", "prometheus", "blockchain",
     ]  # fmt: skip
+    with connect(urls["live"], proxy=None) as client:
+        assert "connection_established" in client.recv(timeout=20)
     assert urls["health"].startswith("http://127.0.0.1:")
     with connect(urls["transactions"], proxy=None) as client:
         assert client.recv(timeout=20)
@@ -83,16 +86,30 @@ def test_all_options_are_taken():
         app(),
         "--host 127.0.0.1 --port 0 --seed 3 --scenario spike --rate 50 --validators 4 --peers 3 --shape portal "
         "--no-broadcast --cors https://a.example --cors https://b.example --duration 0.05 --max-size 1000 "
-        "--no-compression".split()
+        "--no-compression --token sesame --token barley --quirk doubled-frames --quirk event-key "
+        "--inference-shape real".split()
         + certificate,
     )
     assert result.exit_code == 0, result.output
+    assert "Clients need a token." in result.output and "sesame" not in result.output
     assert "wss://127.0.0.1:" in result.output and "https://127.0.0.1:" in result.output
 
 
 def test_a_bad_option_is_told_by_its_error():
     result = CliRunner().invoke(app(), ["--scenario", "storm"])
     assert isinstance(result.exception, BadOption) and "storm" in str(result.exception)
+    result = CliRunner().invoke(app(), ["--quirk", "polite"])
+    assert isinstance(result.exception, BadOption) and "polite" in str(result.exception)
+    result = CliRunner().invoke(app(), ["--token", "open sesame"])
+    assert isinstance(result.exception, BadOption) and "sesame" not in str(result.exception)
+
+
+def test_tokens_are_taken_from_the_environment_and_shown_nowhere():
+    arguments = ["--port", "0", "--duration", "50ms"]
+    result = CliRunner().invoke(app(), arguments, env={"AURIGRAPH_NODE_TOKEN": "sesame"})
+    assert result.exit_code == 0 and "Clients need a token." in result.output
+    helped = CliRunner().invoke(app(), ["--help"], env={"AURIGRAPH_NODE_TOKEN": "sesame"})
+    assert "sesame" not in result.output + helped.output
 
 
 def test_help_has_an_example():

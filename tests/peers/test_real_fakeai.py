@@ -65,14 +65,15 @@ def test_every_frame_is_understood_and_the_connection_holds(fakeai_server):
         rates = {r.endpoint: r for r in feed.throughput if r.requests_per_s}
         assert set(rates) == {CHAT, EMBED} and rates[CHAT].tokens_per_s > 0
         assert max(r.requests_per_s for r in feed.metrics) > 0 and max(r.tokens_per_s for r in feed.metrics) > 0
-        spread = next(r for r in feed.latency if r.endpoint == CHAT)
+        spread = {r.endpoint: r for r in feed.latency}[CHAT]
         assert 0 < spread.min_ms <= spread.p50_ms <= spread.p90_ms <= spread.p99_ms <= spread.max_ms
         assert feed.queue.latest.queue_depth is not None and feed.streaming.latest.completed_streams is not None
 
         periods_s = [(b.timestamp - a.timestamp) / 1e9 for a, b in itertools.pairwise(feed.metrics)]
         assert 0.5 < sorted(periods_s)[len(periods_s) // 2] < 2
         assert feed.status.connected and 0 < feed.status.latency_ms < 5_000
-        assert [c.kind for c in feed.control] == ["snapshot", "pong"]
+        kinds = [c.kind for c in feed.control]
+        assert kinds[0] == "snapshot" and set(kinds[1:]) == {"pong"}
 
 
 def test_heartbeats_are_answered_and_filters_are_acknowledged(fakeai_server):
@@ -121,7 +122,7 @@ def test_each_of_its_replies_is_understood_and_none_ends_the_connection(fakeai_s
         assert says in kinds[1].detail
 
 
-def test_a_server_with_nothing_to_do_sends_what_is_known(fakeai_server):
+def test_its_snapshot_and_its_updates_have_the_same_sections(fakeai_server):
     with dial(fakeai_server.url, proxy=None) as socket:
         first, second = (json.loads(socket.recv(timeout=30)) for _ in range(2))
     assert first["type"] == "historical_data" and second["type"] == "metrics_update"
@@ -141,9 +142,11 @@ def test_a_restart_of_the_server_is_one_gap_and_the_feed_goes_on(fakeai_server):
     with ag.connect(fakeai_server.url, shared=False, reconnect=ag.Backoff(0.2, 1.0, 0.2)) as feed:
         open_all(feed)
         feed.metrics.wait(2, timeout=30)
-        fakeai_server.stop()
-        until(feed, lambda: feed.status.reconnecting)
-        assert feed.connections[0].attempts >= 1 or feed.status.error
+        reasons = []
+        with feed.on_disconnect(reasons.append):
+            fakeai_server.stop()
+            until(feed, lambda: reasons and feed.status.reconnecting)
+        assert "1012" in reasons[0]
         fakeai_server.start()
         feed.metrics.take(2, timeout=60)
         assert {r.conn_epoch for r in feed.metrics} == {1, 2}

@@ -1,0 +1,404 @@
+"""What a client promises beside rows: subscriptions, heartbeats, sending, hooks, tokens, statistics by HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+
+import pytest
+from scripted import ScriptedServer, closes, hold, sends
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
+
+import aurigraph_nb as ag
+from aurigraph_nb import fallback
+from aurigraph_nb.session import State
+
+QUICK = ag.Backoff(0.01, 1.5, max_s=0.05, jitter=False)
+LIVE, CHANNELS, FAKEAI = "/api/v11/live/stream", "/ws", "/metrics/stream"
+
+
+@pytest.fixture(autouse=True)
+def all_closed():
+    yield
+    ag.close_all()
+
+
+def until(feed, condition, timeout=10):
+    with feed.news:
+        assert feed.news.wait_for(condition, timeout), f"not met in {timeout} s; {feed.status}"
+
+
+def wrap(kind, payload, at=1_767_225_600_000, key="payload"):
+    return json.dumps({"type": kind, key: payload, "timestamp": at})
+
+
+def tps(i):
+    return wrap("tps_update", {"currentTPS": i, "peakTPS": 9, "averageTPS": 5, "latency": 3}, 1_767_225_600_000 + i)
+
+
+def block(i):
+    return wrap(
+        "block_update",
+        {"blockHeight": i, "blockTime": 2000, "transactions": 5, "producer": "v1"},
+        1_767_225_600_000 + i,
+    )
+
+
+WELCOME = wrap("connection_established", {"connectionId": "c-1", "timestamp": 1})
+
+
+def confirmed(channel):
+    return wrap("subscription_confirmed", {"channel": channel, "status": "subscribed"})
+
+
+class Recorder:
+    """A script that notes what the client sends and answers by a function."""
+
+    def __init__(self, answer=lambda message: (), first=()):
+        self.messages, self.answer, self.first = [], answer, first
+        self.came = threading.Condition()
+
+    async def __call__(self, ws):
+        for message in self.first:
+            await ws.send(message)
+        try:
+            async for text in ws:
+                with self.came:
+                    self.messages.append(json.loads(text))
+                    self.came.notify_all()
+                for reply in self.answer(self.messages[-1]):
+                    await ws.send(reply)
+        except ConnectionClosed:
+            pass
+
+    def wait(self, condition, timeout=10):
+        with self.came:
+            assert self.came.wait_for(lambda: condition(self.messages), timeout), self.messages
+
+
+# Subscriptions
+
+
+def test_live_metrics_come_unasked_and_other_topics_are_asked_for_once_a_connection():
+    def answer(message):
+        return (confirmed(message["channel"]), block(1)) if message["type"] == "subscribe" else ()
+
+    script = Recorder(answer, first=(WELCOME, tps(1)))
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        feed.metrics.wait(1, timeout=10)
+        feed.blocks.wait(1, timeout=10)
+        feed.blocks.open()
+        len(feed.blocks.to_pandas())
+        feed.reconnect()
+        feed.blocks.wait(2, timeout=10)
+        asked = [m["channel"] for m in script.messages if m["type"] == "subscribe"]
+        assert asked == ["block_updates", "block_updates"]  # once on each of two connections
+        assert feed.status.connection_id == "c-1"
+
+
+def test_what_nobody_opened_is_left_out_and_counted():
+    with ScriptedServer(sends(WELCOME, tps(1), block(1), tps(2))) as server:
+        feed = ag.connect(server.url(LIVE))
+        feed.metrics.wait(2, timeout=10)
+        assert len(feed.blocks) == 0 and feed.status.topics["blocks"].filtered == 1
+
+
+def test_a_topic_that_was_left_brings_nothing_though_the_server_goes_on():
+    numbers = itertools.count()
+    script = Recorder(
+        lambda m: [] if m["type"] == "ping" else [block(next(numbers)) for _ in range(3)], first=(WELCOME,)
+    )
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(LIVE))
+        feed.blocks.wait(3, timeout=10)
+        feed.blocks.unsubscribe()
+        script.wait(lambda seen: any(m["type"] == "unsubscribe" for m in seen))
+        until(feed, lambda: feed.status.topics["blocks"].filtered == 3)
+        assert len(feed.blocks.to_pandas()) == 3 and not feed.blocks.opened
+        feed.blocks.open()
+        script.wait(lambda seen: sum(m["type"] == "subscribe" for m in seen) == 2)
+
+
+def test_exact_repeats_on_the_live_stream_are_suppressed_and_counted():
+    with ScriptedServer(sends(WELCOME, tps(1), tps(1), tps(2))) as server:
+        feed = ag.connect(server.url(LIVE))
+        feed.metrics.wait(2, timeout=10)
+        assert [r.tps for r in feed.metrics] == [1, 2]
+        assert feed.status.topics["metrics"].suppressed == 1
+
+
+def test_a_channel_that_dies_silently_makes_a_new_connection():
+    async def silent(ws):
+        await ws.send(tps(1))
+        await ws.wait_closed()
+
+    with ScriptedServer(silent, sends(tps(2))) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        feed.metrics.idle._limit_ns = 50_000_000
+        feed.metrics.wait(2, timeout=20)
+        assert [r.conn_epoch for r in feed.metrics] == [1, 2]
+        assert {g.cause for g in feed.gaps} >= {"disconnect"}
+
+
+# Channels
+
+
+def test_any_channel_is_a_topic_and_the_star_is_every_message():
+    messages = [
+        wrap("bandwidth_update", {"upload_mbps": 1.5, "download_mbps": 2, "latency_ms": 3}, key="data"),
+        wrap(
+            "session_update", {"action": "new", "session": {"session_id": "s1", "session_time_seconds": 5}}, key="data"
+        ),
+        wrap("ticket_update", {"id": 7, "who": {"name": "Ann"}}, key="data"),
+        wrap("weather", {"sky": "blue"}, key="data"),
+    ]
+
+    async def script(ws):
+        await asyncio.to_thread(go.wait, 10)
+        for message in messages:
+            await ws.send(message)
+        await ws.wait_closed()
+
+    go = threading.Event()
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(CHANNELS), protocol="channels")
+        for name in ("bandwidth", "sessions", "tickets", "weather", "*"):
+            feed[name].open()
+        until(feed, lambda: feed.status.connected)
+        go.set()
+        feed["*"].wait(4, timeout=10)
+        feed["weather"].wait(1, timeout=10)
+        assert feed.bandwidth.latest.upload_mbps == 1.5
+        assert list(feed.sessions.current) == ["s1"] and feed.sessions.by_time()[0].session_time_s == 5
+        flat = feed.tickets.flat()
+        assert flat["id"].tolist() == [7] and flat["who.name"].tolist() == ["Ann"]
+        assert feed["weather"].flat()["sky"].tolist() == ["blue"]
+        with pytest.raises(ag.UnknownTopic):
+            feed[""]
+
+
+def test_the_first_word_on_the_channels_is_the_token():
+    script = Recorder(first=(wrap("weather", {}, key="data"),))
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(CHANNELS), protocol="channels", token="tok-en")
+        feed["weather"].wait(1, timeout=10)
+        script.wait(bool)
+        assert script.messages[0] == {"type": "auth", "token": "tok-en"}
+        assert "Authorization" not in server.headers[0]
+        assert feed.send("refresh", {"a": 1}) == "sent"
+        script.wait(lambda seen: len(seen) == 2)
+        assert script.messages[1]["type"] == "refresh" and script.messages[1]["data"] == {"a": 1}
+
+
+# Tokens
+
+
+@pytest.mark.parametrize("by", ["header", "query", "cookie"])
+def test_a_token_travels_as_it_is_told(by):
+    with ScriptedServer(sends(tps(1))) as server:
+        feed = ag.connect(server.url(LIVE), token="to+ken", token_by=by)
+        feed.metrics.wait(1, timeout=10)
+        seen = {
+            "header": server.headers[0].get("Authorization") == "Bearer to+ken",
+            "query": "token=to%2Bken" in server.paths[0],
+            "cookie": server.headers[0].get("Cookie") == "token=to+ken",
+        }
+        assert [name for name, there in seen.items() if there] == [by]
+        assert "to+ken" not in repr(feed.connections) + repr(feed.status)
+
+
+def test_a_token_that_is_refused_in_a_message_ends_in_one_error():
+    script = Recorder(lambda m: ['{"type":"auth_response","success":false,"message":"expired"}'])
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(CHANNELS), protocol="channels", token="old", reconnect=QUICK)
+        with pytest.raises(ag.AuthRefused, match="expired") as caught:
+            feed["*"].wait(1, timeout=10)
+        assert "old" not in str(caught.value) and server.accepted == 1
+
+
+def test_a_token_reaches_its_own_server_and_no_other():
+    with ScriptedServer(sends(tps(1))) as mine, ScriptedServer(sends(tps(1))) as other:
+
+        def redirect(ws, request):
+            return Response(302, "Found", Headers(Location=other.url(LIVE).replace("ws:", "http:")))
+
+        with ScriptedServer(process_request=redirect) as lying:
+            trusting = ag.connect(lying.url(LIVE), token="secret-token", reconnect=QUICK)
+            with pytest.raises(ag.ConnectFailed):
+                trusting.metrics.wait(1, timeout=10)
+        ag.connect(mine.url(LIVE), token="secret-token").metrics.wait(1, timeout=10)
+        ag.connect(other.url(LIVE)).metrics.wait(1, timeout=10)
+        assert "Authorization" in mine.headers[0]
+        assert not any("secret-token" in str(h) for h in [*other.headers, *other.paths])
+
+
+# Heartbeats
+
+
+def test_a_heartbeat_goes_at_open_and_its_answer_is_the_latency():
+    script = Recorder(lambda m: ['{"type":"pong","timestamp":1}'] if m["type"] == "ping" else ())
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(FAKEAI))
+        feed.metrics.open()
+        until(feed, lambda: feed.status.latency_ms is not None)
+        assert 0 < feed.status.latency_ms < 5_000
+        record = feed.connections[0]
+        assert record.state is State.CONNECTED and record.quality in ("EXCELLENT", "GOOD", "FAIR", "POOR")
+
+
+def test_silence_after_a_heartbeat_ends_the_connection():
+    async def deaf(ws):
+        ws.transport.pause_reading()
+        await came_again.wait()
+        ws.transport.abort()
+
+    async def answers(ws):
+        came_again.set()
+        await sends(wrap("metrics_update", {"total_requests": 1}, key="data"))(ws)
+
+    came_again = asyncio.Event()
+    with ScriptedServer(deaf, answers) as server:
+        feed = ag.connect(server.url(FAKEAI), heartbeat_timeout_s=0.1, reconnect=QUICK)
+        feed.metrics.wait(1, timeout=20)
+        assert feed.metrics.latest.conn_epoch == 2
+        assert "no sign of life" in feed.gaps.rows()[0].detail
+
+
+def test_any_frame_counts_as_life():
+    async def chatty(ws):
+        for i in range(40):
+            await ws.send(wrap("metrics_update", {"total_requests": i}, 1_767_225_600_000 + i, key="data"))
+            await asyncio.sleep(0.02)
+        await ws.wait_closed()
+
+    with ScriptedServer(chatty, max_queue=None) as server:
+        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.05, heartbeat_timeout_s=0.2, reconnect=QUICK)
+        feed.metrics.wait(40, timeout=20)
+        assert {r.conn_epoch for r in feed.metrics} == {1}
+
+
+# Sending
+
+
+def test_messages_to_an_inference_server_wait_for_the_connection_in_order():
+    script = Recorder()
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(FAKEAI), auto_connect=False, send_queue=2)
+        feed.metrics.open()
+        until(feed, lambda: feed.connections)
+        assert [feed.send("note", {"i": i}) for i in range(3)] == ["queued", "queued", "dropped"]
+        assert (feed.status.queued_messages, feed.status.dropped_messages) == (2, 1)
+        feed.connect()
+        script.wait(lambda seen: sum(m["type"] == "note" for m in seen) == 2)
+        assert [m["data"]["i"] for m in script.messages if m["type"] == "note"] == [0, 1]
+
+
+def test_other_systems_have_no_queue():
+    feed = ag.connect("ws://127.0.0.1:1" + LIVE, reconnect=QUICK)
+    feed.metrics.open()
+    assert feed.send("note", {}) == "dropped"
+    with pytest.raises(ag.BadOption, match="JSON"):
+        feed.send("note", {"x": object()})
+    feed.close()
+    with pytest.raises(ag.FeedClosed):
+        feed.send("note")
+
+
+# Hooks
+
+
+def test_hooks_tell_the_life_of_a_connection():
+    told, done = [], threading.Event()
+
+    def note(name):
+        def hook(*arguments):
+            told.append((name, *arguments))
+            if name == "reconnected":
+                done.set()
+
+        return hook
+
+    with ScriptedServer(closes(1011, "bye", tps(1)), closes(1011, "again"), sends(tps(2))) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        for name in ("connect", "disconnect", "reconnecting", "reconnected", "error", "exhausted"):
+            getattr(feed, f"on_{name}")(note(name))
+        feed.metrics.wait(2, timeout=10)
+        assert done.wait(10)
+        names = [name for name, *_ in told]
+        assert names[:3] == ["connect", "disconnect", "reconnecting"]
+        assert "bye" in told[1][1] and told[2][1] == 1
+        with pytest.raises(ag.BadOption):
+            feed.on_connect("print")
+
+
+def test_hooks_tell_when_the_attempts_are_used_up():
+    done, told = threading.Event(), []
+    feed = ag.connect("ws://127.0.0.1:1/ws/metrics", reconnect=ag.Backoff(0.01, 1, attempts=2, jitter=False))
+    feed.on_exhausted(lambda error: (told.append(error), done.set()))
+    with pytest.raises(ag.ConnectFailed, match=r"127\.0\.0\.1:1"):
+        feed.metrics.wait(1, timeout=10)
+    assert done.wait(10) and "127.0.0.1:1" in told[0]
+
+
+# Statistics by HTTP
+
+STATS = {"transactionStats": {"currentTPS": 7, "peakTPS": 9, "averageTPS": 8}, "currentHeight": 12}
+
+
+def statistics(refuse):
+    def process(ws, request):
+        if request.path == "/api/v11/blockchain/stats":
+            body = json.dumps(STATS).encode()
+            return Response(200, "OK", Headers({"Content-Length": str(len(body)), "Connection": "close"}), body)
+        return ws.respond(404, "no") if refuse() else None
+
+    return process
+
+
+def test_a_live_stream_that_cannot_be_reached_is_replaced_by_statistics_until_it_can(monkeypatch):
+    monkeypatch.setattr(fallback, "DIAL_AGAIN_S", 0.2)
+    refused = threading.Event()
+    refused.set()
+    with ScriptedServer(sends(tps(1)), process_request=statistics(refused.is_set)) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        feed.metrics.wait(2, timeout=20)
+        assert {r.source for r in feed.metrics} == {"rest"} and feed.metrics.latest.tps == 7
+        assert feed.status.fallback == "rest" and feed.status.reconnecting
+        refused.clear()
+        until(feed, lambda: feed.metrics.latest.source == "ws", 20)
+        until(feed, lambda: feed.status.fallback is None and feed.status.connected)
+
+
+def test_a_first_row_by_http_if_asked_for():
+    with ScriptedServer(hold, process_request=statistics(lambda: False)) as server:
+        feed = ag.connect(server.url(LIVE), bootstrap=True)
+        feed.metrics.wait(1, timeout=10)
+        assert [r.source for r in feed.metrics] == ["rest"]
+        assert server.paths.count("/api/v11/blockchain/stats") == 1
+
+
+# All connections
+
+
+def test_all_connections_at_a_glance():
+    with ScriptedServer(sends(tps(1))) as server:
+        good = ag.connect(server.url(LIVE))
+        bad = ag.connect("ws://127.0.0.1:1/ws/metrics", reconnect=QUICK)
+        changed = threading.Event()
+        with ag.connections().on_change(changed.set):
+            good.metrics.wait(1, timeout=10)
+            bad.metrics.open()
+            until(bad, lambda: bad.status.error)
+            assert changed.wait(10)
+        seen = ag.connections()
+        assert (seen.total, seen.active, seen.health) == (2, 1, "DEGRADED")
+        assert {r.protocol for r in seen} == {"live", "portal"}
+        frame = seen.to_pandas()
+        assert len(frame) == 2 and set(frame["state"]) == {"CONNECTED", "RECONNECTING"}
+        assert seen.diagnostics()["health"] == "DEGRADED" and json.dumps(seen.diagnostics())
+        assert repr(seen) == "<Connections: 1 of 2 active, DEGRADED>"
