@@ -249,8 +249,12 @@ class Feed:
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
-        """One record a connection that was ever wanted."""
-        return tuple(ConnectionRecord.of(self, link, self.connection_url(link)) for link in list(self._links.values()))
+        """One record a connection; none for those that came to a regular end, or were never wanted."""
+        return tuple(
+            ConnectionRecord.of(self, link, self.connection_url(link))
+            for link in list(self._links.values())
+            if not link.ended
+        )
 
     def connection_url(self, link: Link) -> str:
         """Where a link goes, without secrets."""
