@@ -46,11 +46,11 @@ class TopicStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Frames without data: welcomes, acknowledgements, heartbeats."""
     dropped: int
     """Rows evicted from the store, oldest first, because it was full."""
-    suppressed: int
+    suppressed: int = 0
     """Frames left out because they repeat another one exactly."""
-    filtered: int
+    filtered: int = 0
     """Frames left out because nobody had opened the topic when they came."""
-    latency_ms: float | None
+    latency_ms: float | None = None
     """Round trip of the topic's connection."""
     reconnects: int
     last_recv_ns: int | None
@@ -82,15 +82,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     ended: bool
     """True after a finite run has come to its end."""
-    fallback: str | None
+    fallback: str | None = None
     """``rest`` while statistics are polled by HTTP because the stream cannot be reached."""
-    latency_ms: float | None
+    latency_ms: float | None = None
     """Round trip to the server, ms; the longest of its connections."""
-    connection_id: str | None
+    connection_id: str | None = None
     """What the server calls the connection, if it says so."""
-    queued_messages: int
+    queued_messages: int = 0
     """Messages to the server that wait for a connection."""
-    dropped_messages: int
+    dropped_messages: int = 0
     """Messages to the server that were never sent."""
     callback_errors: int
     last_callback_error: str | None

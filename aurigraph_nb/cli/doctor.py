@@ -73,7 +73,7 @@ def read_target(url: str, token: str | None, environ: Mapping[str, str]) -> Targ
     endpoints = PROTOCOLS[protocol].endpoints(full)
     named = urlsplit(full).path.rstrip("/").rpartition("/")[2]
     topic = named if named in endpoints else next(iter(PROTOCOLS[protocol].periods_s), next(iter(endpoints)))
-    address = endpoints[topic].url
+    address = endpoints.get(topic, next(iter(endpoints.values()))).url
     parts = urlsplit(address)
     secure = parts.scheme == "wss"
     values = [value for _, value in parse_qsl(parts.query)]

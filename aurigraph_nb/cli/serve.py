@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from ..node import SCENARIOS, NodeServer
+from ..node import QUIRKS, SCENARIOS, NodeServer
 from ..node import options as node_options
-from ..node.http import HEALTH, METRICS, STATS
+from ..node.http import CHAIN, HEALTH, METRICS, STATS
 
 PORT = 9003
 """The port of the documented development node."""
@@ -48,6 +48,20 @@ def serve(
         str | None, typer.Option(help="How long the node runs: seconds, or a text such as 5min. Default: until Ctrl-C.")
     ] = None,
     max_size: Annotated[int, typer.Option(help="Bytes of a client's message at most.")] = node_options.MEBI,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="AURIGRAPH_NODE_TOKEN",
+            help="Token that clients need; repeat for more. Better set in the environment, where others cannot see it.",
+        ),
+    ] = None,
+    quirk: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Habit of real servers to have; repeat for more: {', '.join(QUIRKS)}."),
+    ] = None,
+    inference_shape: Annotated[
+        str, typer.Option(help="How the inference metrics stream speaks: documented or real.")
+    ] = "documented",
     no_compression: Annotated[
         bool, typer.Option("--no-compression", help="Do not compress, even for clients that offer it.")
     ] = False,
@@ -59,6 +73,7 @@ def serve(
       aurigraph-nb serve
       aurigraph-nb serve --scenario leader-churn --seed 7
       aurigraph-nb serve --rate 10000 --shape portal --port 9000
+      aurigraph-nb serve --quirk doubled-frames --quirk unsubscribe-ignored --inference-shape real
     """
     options = node_options.make(
         host=host,
@@ -77,6 +92,9 @@ def serve(
         duration=duration,
         max_size=max_size,
         compression=None if no_compression else "deflate",
+        token=token or None,
+        quirks=quirk or (),
+        inference_shape=inference_shape,
     )
     try:
         asyncio.run(_serve(options))
@@ -103,11 +121,13 @@ async def _serve(options: node_options.NodeOptions) -> None:
 def _announce(node: NodeServer) -> None:
     model = node.options.model
     typer.echo(f"Aurigraph node at {node.url} (scenario {model.scenario}, seed {model.seed})")
-    for topic, url in node.topic_urls().items():
-        typer.echo(f"  {topic:<13} {url}")
+    for stream, url in (node.topic_urls() | node.system_urls()).items():
+        typer.echo(f"  {stream:<13} {url}")
     web = node.url.replace("ws", "http", 1)
-    for what, path in (("health", HEALTH), ("statistics", STATS), ("prometheus", METRICS)):
+    for what, path in (("health", HEALTH), ("statistics", STATS), ("prometheus", METRICS), ("blockchain", CHAIN)):
         typer.echo(f"  {what:<13} {web}{path}")
+    if node.options.tokens:
+        typer.echo("Clients need a token.")
     typer.echo("Ctrl-C stops it.")
 
 

@@ -4,9 +4,31 @@ import threading
 from types import SimpleNamespace
 
 from aurigraph_nb.columns import ColumnStore
+from aurigraph_nb.dispatch import CallbackErrors, Subscription
 from aurigraph_nb.errors import UnknownTopic
 from aurigraph_nb.gaps import GapBook
-from aurigraph_nb.schema import Consensus, Metrics, Peer, Transaction, Validator
+from aurigraph_nb.schema import (
+    Bandwidth,
+    Block,
+    Consensus,
+    EndpointLatency,
+    EndpointThroughput,
+    InferenceError,
+    InferenceMetrics,
+    InferenceRequest,
+    LiveMetrics,
+    Message,
+    Metrics,
+    ModelMetrics,
+    NetworkSummary,
+    Peer,
+    RateLimit,
+    SystemMetrics,
+    Transaction,
+    UserSession,
+    Validator,
+    ValidatorSummary,
+)
 from aurigraph_nb.state import VIEWS
 
 RECORDS = {
@@ -15,6 +37,26 @@ RECORDS = {
     "validators": Validator,
     "consensus": Consensus,
     "network": Peer,
+}
+SYSTEMS = {
+    "portal": RECORDS,
+    "live": {
+        "metrics": LiveMetrics,
+        "blocks": Block,
+        "network_status": NetworkSummary,
+        "validator_summary": ValidatorSummary,
+    },
+    "channels": {"bandwidth": Bandwidth, "sessions": UserSession, "*": Message},
+    "fakeai": {
+        "metrics": InferenceMetrics,
+        "models": ModelMetrics,
+        "requests": InferenceRequest,
+        "errors": InferenceError,
+        "system": SystemMetrics,
+        "rate_limits": RateLimit,
+        "throughput": EndpointThroughput,
+        "latency": EndpointLatency,
+    },
 }
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01
 
@@ -30,6 +72,14 @@ class FakeTopic:
         self.lock = threading.RLock()
         self.feed = feed
         self.opened = 0
+        self.subscriptions = []
+
+    def on_record(self, fn):
+        subscription = Subscription(
+            fn, where=None, batch=False, errors=self.feed.callback_errors, on_close=self.subscriptions.remove
+        )
+        self.subscriptions.append(subscription)
+        return subscription
 
     def open(self):
         self.opened += 1
@@ -44,22 +94,28 @@ class FakeTopic:
             self.store.append([record])
             if self.state is not None:
                 self.state.apply(record)
+        for subscription in self.subscriptions:
+            subscription.offer([record])
         return record
 
 
 class FakeFeed:
-    """A feed with the five topics."""
+    """A feed with the topics of a system."""
 
-    def __init__(self, **bounds):
+    def __init__(self, protocol="portal", **bounds):
         self.name = "fake"
+        self.protocol = protocol
+        self.callback_errors = CallbackErrors()
+        self.connections = (a_connection(),)
+        self.connects = 0
         self.closed = False
         self.gaps = GapBook()
         self.clock_ns = START_NS
         self.reconnected = threading.Event()
         self.reconnects = 0
         self.reconnect_error = None
-        self.status = a_status()
-        self.topics = {name: FakeTopic(name, record, self, **bounds) for name, record in RECORDS.items()}
+        self.status = a_status(protocol=protocol)
+        self.topics = {name: FakeTopic(name, record, self, **bounds) for name, record in SYSTEMS[protocol].items()}
 
     def __getitem__(self, name):
         try:
@@ -69,6 +125,10 @@ class FakeFeed:
 
     def now_ns(self):
         return self.clock_ns
+
+    def connect(self):
+        self.connects += 1
+        self.reconnected.set()
 
     def reconnect(self):
         self.reconnects += 1
@@ -88,9 +148,28 @@ def a_status(**changes):
         "url": "ws://127.0.0.1:1",
         "protocol": "portal",
         "ended": False,
+        "latency_ms": None,
+        "fallback": None,
+        "connection_id": None,
+        "queued_messages": 0,
+        "dropped_messages": 0,
         "callback_errors": 0,
         "last_callback_error": None,
         "topics": {"metrics": a_topic_status()},
+    }
+    return SimpleNamespace(**(fields | changes))
+
+
+def a_connection(**changes):
+    fields = {
+        "endpoint": "stream",
+        "state": "CONNECTED",
+        "quality": "EXCELLENT",
+        "latency_ms": 3.25,
+        "attempts": 0,
+        "reconnects": 1,
+        "messages": 42,
+        "last_error": None,
     }
     return SimpleNamespace(**(fields | changes))
 
