@@ -1,4 +1,8 @@
-"""The door of a node: the listening socket, handshakes, and what clients say."""
+"""The door of a node: the listening socket, handshakes, and who comes in.
+
+The WebSocket library is given a log of its own that keeps to itself: its lines hold headers and messages, and those
+hold tokens.
+"""
 
 from __future__ import annotations
 
@@ -6,49 +10,67 @@ import asyncio
 import http as status_codes
 import logging
 import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
-import msgspec
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.http11 import Request, Response
 from websockets.protocol import State
+from websockets.typing import Subprotocol
 
 from ..clock import Clock
 from .faults import Fault
+from .guest import Guest
 from .http import Answer, Site
 from .hub import Hub
 from .options import FRAME_LIMIT, NodeOptions
 from .outlet import CLOSE_TIMEOUT_S, Outlet
+from .parlour import Parlour
 from .ports import Port
 from .stats import Books
+from .systems.channels import NOT_AUTHENTICATED, SUBPROTOCOL, TOKEN_REFUSED
+from .tokens import Verdict
 
 LOG = logging.getLogger("aurigraph_nb.node")
 LOG.addHandler(logging.NullHandler())
+
+_quiet = logging.getLogger("aurigraph_nb.node.websockets")
+_quiet.setLevel(logging.CRITICAL + 1)
+_quiet.propagate = False
 
 RETRY_AFTER_S = 5
 """What a client is told that finds the node full."""
 SHUT_TIMEOUT_S = 5.0
 LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
+"""Names what holds a virtual clock while frames are on their way to this client."""
+ANNOUNCED_HEADER = "X-Aurigraph-Lockstep-Sends"
+"""The client announces its own messages there too; the node tells when it has heard one."""
 
 
 class Door:
-    """Lets connections in and hands them to the hub.
+    """Lets connections in and hands them to the parlour.
 
     :param options: of the node
     :param clock: the node's
+    :param chain: the statistics of the modelled network; None while there is none
     """
 
-    def __init__(self, options: NodeOptions, clock: Clock, hub: Hub, books: Books) -> None:
+    def __init__(
+        self, options: NodeOptions, clock: Clock, hub: Hub, books: Books, parlour: Parlour, chain: Callable[[], Any]
+    ) -> None:
         self._options = options
         self._clock = clock
         self._hub = hub
         self._books = books
-        self._site = Site(options.path_prefix, options.cors, options.down_at)
+        self._parlour = parlour
+        missing = 403 if "forbidden-paths" in options.quirks else 404
+        self._site = Site(options.path_prefix, options.cors, options.down_at, chain, missing)
         self._port = Port(options.host, options.port)
         self._listening: Server | None = None
-        self._guests: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
+        self._guests: weakref.WeakSet[Guest] = weakref.WeakSet()
         self._farewell: tuple[int, str] | None = None  # how who comes in is closed at once
         self._refusal: tuple[Fault, int | None] | None = None  # and until when
 
@@ -82,8 +104,9 @@ class Door:
                 ping_timeout=60,
                 close_timeout=CLOSE_TIMEOUT_S,
                 server_header="aurigraph-nb",
-                logger=LOG,
-                create_connection=self._guest_type(),
+                logger=_quiet,
+                select_subprotocol=_subprotocol,
+                create_connection=cast("type[ServerConnection]", partial(Guest, known=self._guests)),
             )
         except BaseException:
             listener.close()
@@ -98,8 +121,9 @@ class Door:
         listening.close(close_connections=False)
         await self.see_out(code, reason)
         for guest in list(self._guests):
-            if guest.state is State.CONNECTING:
-                guest.transport.abort()  # came in and said nothing yet, as browsers do in advance
+            # Some came in and said nothing yet, as browsers do in advance; some are half open.
+            if guest.state is State.CONNECTING or guest.silent:
+                guest.transport.abort()
         try:
             async with asyncio.timeout(SHUT_TIMEOUT_S):
                 await listening.wait_closed()
@@ -124,50 +148,32 @@ class Door:
         """End a refusal."""
         self._refusal = None
 
-    def _guest_type(self) -> type[ServerConnection]:
-        guests = self._guests
-
-        class Guest(ServerConnection):
-            """A connection that the door knows of before its handshake is over."""
-
-            def connection_made(self, transport: asyncio.BaseTransport) -> None:
-                super().connection_made(transport)
-                guests.add(self)
-
-        return Guest
-
     async def _handle(self, connection: ServerConnection) -> None:
         request = connection.request
         assert request is not None  # the handshake is over
+        assert isinstance(connection, Guest)
         name = request.headers.get(LOCKSTEP_HEADER)
         lockstep = None if name is None else self._clock.lookup(name)
-        topic = self._site.topics[request.path.partition("?")[0]]
-        outlet = Outlet(connection, topic, lockstep, self._options.buffer_bytes)
-        if self._farewell is not None:
-            await outlet.close(*self._farewell)
+        stream = self._site.streams[request.path.partition("?")[0]]
+        outlet = Outlet(connection, stream, lockstep, self._options.buffer_bytes)
+        farewell = self._farewell_for(stream, request)
+        if farewell is not None:
+            await outlet.close(*farewell)
             return
-        if self._full:  # several may have passed the check of their handshakes at the same time
-            await outlet.close(1013, "too many connections")
-            return
-        self._hub.add(outlet)
-        try:
-            async for message in connection:
-                self._received(message)
-        except ConnectionClosed:
-            pass  # how it ended is the client's matter
-        finally:
-            self._hub.remove(outlet)
+        announced = lockstep if lockstep is not None and ANNOUNCED_HEADER in request.headers else None
+        await self._parlour.receive(outlet, announced, authenticated=self._verdict(request) is Verdict.GRANTED)
 
-    def _received(self, message: str | bytes) -> None:
-        """Clients of these streams have nothing to say; some send a heartbeat all the same."""
-        try:
-            heartbeat = len(message) < 1_000 and msgspec.json.decode(message)["type"] == "ping"
-        except (msgspec.MsgspecError, UnicodeError, RecursionError, KeyError, TypeError, IndexError):
-            heartbeat = False
-        if heartbeat:
-            self._books.pings += 1
-        else:
-            self._books.ignored += 1
+    def _farewell_for(self, stream: str, request: Request) -> tuple[int, str] | None:
+        """Code and reason to close a new connection with at once; None if it may stay."""
+        if self._farewell is not None:
+            return self._farewell
+        if self._full:  # several may have passed the check of their handshakes at the same time
+            return 1013, "too many connections"
+        verdict = self._verdict(request)
+        if self._may_pass(stream, verdict):
+            return None
+        self._books.denied += 1
+        return NOT_AUTHENTICATED if verdict is Verdict.MISSING else TOKEN_REFUSED
 
     # Handshakes
 
@@ -179,7 +185,7 @@ class Door:
         )
         if isinstance(routed, Answer):
             return _response(routed)
-        refusal = self._ordered_refusal(routed) or self._full_refusal()
+        refusal = self._ordered_refusal(routed) or self._token_refusal(routed, request) or self._full_refusal()
         if refusal is None:
             return None
         self._books.refused += 1
@@ -197,6 +203,24 @@ class Door:
         after = fault.retry_after_s
         headers = () if after is None else (("Retry-After", str(after)),)
         return Answer(fault.status, b"Refused by order.\n", headers=headers)
+
+    def _verdict(self, request: Request) -> Verdict:
+        headers = request.headers
+        return self._options.tokens.judge(request.path, headers.get_all("Authorization"), headers.get_all("Cookie"))
+
+    @staticmethod
+    def _may_pass(stream: str, verdict: Verdict) -> bool:
+        return verdict.passes or (stream == "channels" and verdict is Verdict.MISSING)  # there it may come in a message
+
+    def _token_refusal(self, stream: str, request: Request) -> Answer | None:
+        verdict = self._verdict(request)
+        if self._may_pass(stream, verdict) or "auth-after-upgrade" in self._options.quirks:
+            return None
+        self._books.denied += 1
+        if verdict is Verdict.WRONG:
+            return Answer(403, b"The token was refused.\n")
+        text = b"A token is needed: Authorization: Bearer, ?token= or a cookie of that name.\n"
+        return Answer(401, text, headers=(("WWW-Authenticate", "Bearer"),))
 
     def _full_refusal(self) -> Answer | None:
         if not self._full:
@@ -216,3 +240,9 @@ def _response(answer: Answer) -> Response:
         headers["Content-Type"] = answer.content_type
         headers["Content-Length"] = str(len(answer.body))
     return Response(answer.status, status_codes.HTTPStatus(answer.status).phrase, headers, answer.body)
+
+
+def _subprotocol(connection: ServerConnection, offered: object) -> Subprotocol | None:
+    """The channel provider's relatives speak under a name of their own; who offers it is told yes."""
+    known = Subprotocol(SUBPROTOCOL)
+    return known if isinstance(offered, list | tuple) and known in offered else None

@@ -165,10 +165,10 @@ class Node:
 
         ``drop``: cut the TCP connections. ``close``: close them with ``code=`` and ``reason=``. ``stall``: send nothing
         for ``duration=``, or until cleared. ``garbage``: send ``n=`` frames that make no sense, of ``kinds=`` json,
-        utf8, binary, types, unknown. ``duplicate``, ``reorder``: send each of the next ``n=`` frames of a connection twice,
-        or after the one that follows it. ``oversize``: send a frame of ``size=`` bytes. ``half-open``: say nothing any
-        more on the open connections, not even pongs, and leave them open. ``refuse``: answer new handshakes with
-        ``status=``, ``retry_after=`` seconds, for ``duration=``. ``clear``: end stalls and refusals.
+        utf8, binary, types, unknown. ``duplicate``, ``reorder``: send each of the next ``n=`` frames of a connection
+        twice, or after the one that follows it. ``oversize``: send a frame of ``size=`` bytes. ``half-open``: say
+        nothing any more on the open connections, not even pongs, and leave them open. ``refuse``: answer new handshakes
+        with ``status=``, ``retry_after=`` seconds, for ``duration=``. ``clear``: end all but half-open.
 
         :param topic: only the connections of this topic, or of live, channels or fakeai; None: all
         :returns: how many connections it met

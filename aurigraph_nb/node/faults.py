@@ -9,7 +9,7 @@
 ``oversize`` send a frame of ``size`` bytes; by default twice what clients usually take
 ``half-open``  say nothing any more, not even pongs, while the TCP connection stays; new connections are well
 ``refuse``   answer new handshakes with ``status=503``, optionally ``retry_after`` seconds, for ``duration``
-``clear``    end stalls and refusals
+``clear``    end stalls and refusals; no more frames come twice or late
 
 As a topic, the other systems are called live, channels and fakeai.
 """

@@ -1,4 +1,4 @@
-"""All connections of a node, by topic: what is sent to them, and how they are closed.
+"""All connections of a node, by topic or system: what is sent to them, and how they are closed.
 
 The rule for slow readers: after each batch the node waits for those whose buffers fill up, so that a client which is
 about as fast as the node loses nothing; but in vain only once for each, and not for long. Then it sends on, and what
@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..clock import Clock
-from .events import TOPICS, Event, TopicEvent
-from .faults import GARBAGE, Fault
+from . import faults
+from .events import STREAMS, Event, TopicEvent
 from .outlet import Outlet, Parcel
 from .stats import Books
+from .systems import Emission
 from .wire import Wire
 
 POLL_S = 0.001
@@ -33,19 +34,22 @@ class Hub:
         self._books = books
         self._broadcast = broadcast
         self._patience_s = patience_s
-        self._outlets: dict[str, dict[Outlet, None]] = {topic: {} for topic in TOPICS}
+        self._outlets: dict[str, dict[Outlet, None]] = {stream: {} for stream in STREAMS}
         self._stalled: dict[str, int | None] = {}  # until when; None: until cleared
 
     @property
     def connections(self) -> dict[str, int]:
-        """Open connections per topic."""
-        return {topic: len(outlets) for topic, outlets in self._outlets.items()}
+        """Open connections per topic, and per system that ever had one."""
+        return {stream: len(self._outlets[stream]) for stream in list(self._books.sent)}
 
     def add(self, outlet: Outlet) -> None:
+        self._books.open_page(outlet.topic)
         self._outlets[outlet.topic][outlet] = None
         self._books.opened += 1
 
     def remove(self, outlet: Outlet) -> None:
+        if outlet.mischief is not None:
+            self._books.withheld[outlet.topic] += len(outlet.mischief.release())
         self._outlets[outlet.topic].pop(outlet, None)
 
     def _of(self, topics: Iterable[str]) -> Iterator[Outlet]:
@@ -62,20 +66,45 @@ class Hub:
             if outlets[event.topic]:
                 payloads.setdefault(event.topic, []).append(encode(event))
         for topic, batch in payloads.items():
-            self._send(topic, Parcel(batch))
+            parcel, silent = Parcel(batch), self._is_silent(topic)
+            for outlet in self._of((topic,)):
+                self._send(outlet, parcel, silent=silent)
         if payloads:
             self._books.latencies_ms.append((time.perf_counter() - begin) * 1000.0)
 
-    def _send(self, topic: str, parcel: Parcel) -> None:
-        books, count = self._books, len(parcel.payloads)
-        silent = not self._broadcast or self._is_stalled(topic)
-        for outlet in self._of((topic,)):
-            if silent:
-                books.withheld[topic] += count
-            elif outlet.send(parcel):
-                books.sent[topic] += count
-            else:
-                books.dropped[topic] += count
+    def publish(self, system: str, emissions: Sequence[Emission]) -> None:
+        """Send what a system tells to each of its connections, as that one is to have it. Never waits."""
+        silent = self._is_silent(system)
+        for outlet in self._of((system,)):
+            payloads: list[bytes] = []
+            repeats = 0
+            for emission in emissions:
+                frames = outlet.frames(emission)
+                payloads += frames
+                repeats += max(0, len(frames) - 1)
+            if payloads:
+                self._send(outlet, Parcel(payloads, repeats), silent=silent)
+
+    def _send(self, outlet: Outlet, parcel: Parcel, *, silent: bool) -> None:
+        if outlet.mischief is not None and not (silent or outlet.mute):
+            parcel = outlet.confuse(parcel)
+        books, topic, count = self._books, outlet.topic, len(parcel.payloads) - parcel.repeats
+        if silent or outlet.mute:
+            books.withheld[topic] += count
+        elif outlet.send(parcel):
+            books.sent[topic] += count
+            books.repeated[topic] += parcel.repeats
+        else:
+            books.dropped[topic] += count
+
+    def answer(self, outlet: Outlet, payloads: Sequence[bytes]) -> None:
+        """Send frames without data to one connection; nothing while it is stalled or half open."""
+        if not payloads or not outlet.open:
+            return
+        if outlet.mute or self._is_stalled(outlet.topic) or not outlet.send(Parcel(payloads)):
+            self._books.unanswered += len(payloads)
+        else:
+            self._books.answered[outlet.topic] += len(payloads)
 
     def withhold(self, events: Sequence[Event]) -> None:
         """Book events as not sent to those who listen."""
@@ -87,7 +116,7 @@ class Hub:
         """Give the connections the time to take what was sent, within reason."""
         await asyncio.sleep(0)
         deadline = time.monotonic() + self._patience_s
-        while late := [outlet for outlet in self._of(TOPICS) if outlet.congested and not outlet.slow]:
+        while late := [outlet for outlet in self._of(STREAMS) if outlet.congested and not outlet.slow]:
             if time.monotonic() >= deadline:
                 for outlet in late:
                     outlet.slow = True
@@ -96,11 +125,16 @@ class Hub:
 
     # Closing
 
-    async def close(self, code: int, reason: str, topics: Iterable[str] = TOPICS) -> int:
+    async def close(self, code: int, reason: str, topics: Iterable[str] = STREAMS) -> int:
         """Close the connections of ``topics`` with a handshake. Returns how many there were."""
         outlets = list(self._of(topics))
-        await asyncio.gather(*(outlet.close(code, reason) for outlet in outlets))
+        await asyncio.gather(*(self._close(outlet, code, reason) for outlet in outlets))
         return len(outlets)
+
+    async def _close(self, outlet: Outlet, code: int, reason: str) -> None:
+        if outlet.mischief is not None and outlet.mischief.holds and not outlet.mute:
+            self._send(outlet, Parcel(outlet.mischief.release()), silent=False)
+        await outlet.close(code, reason)
 
     def drop(self, topics: Iterable[str]) -> int:
         """Cut the TCP connections of ``topics``. Returns how many there were."""
@@ -116,8 +150,14 @@ class Hub:
         self._stalled.update(dict.fromkeys(topics, until_ns))
 
     def resume(self) -> None:
-        """End all stalls."""
+        """End all stalls, and send no more frames twice or late."""
         self._stalled.clear()
+        for outlet in self._of(STREAMS):
+            if outlet.mischief is not None:
+                outlet.mischief.forget()
+
+    def _is_silent(self, topic: str) -> bool:
+        return not self._broadcast or self._is_stalled(topic)
 
     def _is_stalled(self, topic: str) -> bool:
         if topic not in self._stalled:
@@ -128,11 +168,26 @@ class Hub:
         del self._stalled[topic]
         return False
 
-    def garbage(self, fault: Fault) -> int:
-        """Send garbage to all connections of the fault's topics. Returns how many there were."""
+    def spoil(self, fault: faults.Fault) -> int:
+        """Send garbage, or confuse or silence what comes, on all connections of the fault's topics.
+
+        Returns how many there were.
+        """
         outlets = list(self._of(fault.topics))
         for outlet in outlets:
-            for i in range(fault.n):
-                outlet.send_garbage(*GARBAGE[fault.kinds[i % len(fault.kinds)]])
-            self._books.garbage[outlet.topic] += fault.n
+            match fault.kind:
+                case "garbage":
+                    for i in range(fault.n):
+                        self._garbage(outlet, *faults.garbage(outlet.topic, fault.kinds[i % len(fault.kinds)]))
+                case "oversize":
+                    self._garbage(outlet, True, faults.oversize(fault.size))
+                case "half-open":
+                    outlet.fall_silent()
+                case kind:
+                    outlet.plan(kind, fault.n)
         return len(outlets)
+
+    def _garbage(self, outlet: Outlet, text: bool, data: bytes) -> None:
+        if not outlet.mute:
+            outlet.send_garbage(text, data)
+            self._books.garbage[outlet.topic] += 1

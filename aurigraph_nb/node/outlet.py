@@ -9,21 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from websockets.asyncio.server import ServerConnection
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
 from ..clock import Lockstep
+from .guest import Guest
+from .mischief import Mischief
+from .systems import Emission, Talk
 
 CLOSE_TIMEOUT_S = 2.0
 """How long a client may take to answer a close frame."""
 
 
 class Parcel:
-    """Some frames of one topic, on their way to all of its connections."""
+    """Some frames of one topic, on their way to all of its connections; or to one, where each has its own.
 
-    def __init__(self, payloads: Sequence[bytes]) -> None:
+    :param repeats: how many of them are there once more
+    """
+
+    def __init__(self, payloads: Sequence[bytes], repeats: int = 0) -> None:
         self.payloads = payloads
+        self.repeats = repeats
         self._plain: bytes | None = None
 
     @property
@@ -37,13 +43,20 @@ class Parcel:
 class Outlet:
     """A connection and what was sent over it.
 
+    :param topic: or the system
     :param lockstep: what holds a virtual clock while frames are on their way; None for a client that lives elsewhere
     :param limit: bytes that may wait in its buffer
     """
 
-    def __init__(self, connection: ServerConnection, topic: str, lockstep: Lockstep | None, limit: int) -> None:
+    def __init__(self, connection: Guest, topic: str, lockstep: Lockstep | None, limit: int) -> None:
         self.connection = connection
         self.topic = topic
+        self.talk: Talk | None = None
+        """Where the client is spoken with; topics do not."""
+        self.mischief: Mischief | None = None
+        """What is to go wrong with the next frames."""
+        self.mute = False
+        """Whether it is half open: nothing is sent any more, not even a close."""
         self.slow = False
         """It was waited for in vain; it is not waited for again until it has caught up."""
         self._lockstep = lockstep
@@ -84,9 +97,42 @@ class Outlet:
         self._announce(1)
         self.connection.transport.write(Frame(Opcode.TEXT if text else Opcode.BINARY, data).serialize(mask=False))
 
+    def frames(self, emission: Emission) -> list[bytes]:
+        """What of a system's emission goes over this connection."""
+        return [] if self.talk is None else self.talk.frames(emission)
+
+    # Faults
+
+    def plan(self, kind: str, count: int) -> None:
+        """Let ``count`` more frames come twice (``duplicate``) or late (``reorder``)."""
+        if self.mischief is None:
+            self.mischief = Mischief()
+        if kind == "duplicate":
+            self.mischief.duplicate += count
+        else:
+            self.mischief.reorder += count
+
+    def confuse(self, parcel: Parcel) -> Parcel:
+        """The parcel as mischief wants it."""
+        assert self.mischief is not None
+        payloads, repeats = self.mischief.apply(parcel.payloads)
+        if self.mischief.over:
+            self.mischief = None
+        return Parcel(payloads, parcel.repeats + repeats)
+
+    def fall_silent(self) -> None:
+        """Say nothing any more, while the TCP connection stays."""
+        self.mute = True
+        self.connection.fall_silent()
+
+    # The end
+
     async def close(self, code: int, reason: str) -> None:
         """Close with a handshake, or by force if the client takes too long. The closing is on its way like a frame."""
         if not self.open:
+            return
+        if self.mute:
+            self.abort()
             return
         self._announce(1)
         try:

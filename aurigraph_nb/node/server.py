@@ -1,4 +1,4 @@
-"""The node on a loop: the model's events, paced by a clock, over real sockets.
+"""The node on a loop: what it is made of, how it is started and stopped, and what can be done to it.
 
 Everything here belongs to one event loop, but :attr:`NodeServer.truth` and :meth:`NodeServer.stats`, which any thread
 may read. :class:`~aurigraph_nb.node.Node` is the same for people.
@@ -9,33 +9,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
 from typing import Any
 
 from ..clock import Clock, RealClock, VirtualClock
 from ..errors import FeedClosed, UsageError
 from . import faults
-from .door import LOG, Door
-from .events import TOPICS, Event, ServingEvent, TopicEvent
+from .door import Door
+from .events import TOPICS
 from .hub import Hub
 from .model import Model
 from .options import NodeOptions
+from .pacer import Pacer
+from .parlour import Parlour
 from .stats import Books, NodeStats
+from .systems import PATHS, Stage
 from .truth import Incident, Truth
+from .view import View, look, statistics
 from .wire import Wire
 
-BATCH_NS = 5_000_000
-"""Events within this time go out together."""
-SINGLY_PER_S = 500.0
-"""Up to so many frames a second, a virtual clock stops at every event: frames are received at the time they carry."""
-BATCH_EVENTS = 400
-"""A node that is late sends as many before it lets others work."""
-TOO_LATE_NS = 60_000_000_000
-"""A node on a real clock that is later than that gives up what it missed, and counts it."""
 PATIENCE_S = 0.5
 PATIENCE_VIRTUAL_S = 30.0
-END_OF_RUN = (1000, "end of run")
-RESTART = (1012, "service restart")
 
 
 class NodeServer:
@@ -58,14 +51,23 @@ class NodeServer:
         self._hub = Hub(
             Wire(options.shape), self.clock, self._books, broadcast=options.broadcast, patience_s=patience_s
         )
-        self._door = Door(options, self.clock, self._hub, self._books)
         self._model: Model | None = None
         self._model_lock = threading.Lock()  # the truth is read from other threads
+        self._stage = Stage(
+            options.model.seed,
+            self._start_ns,
+            quirks=options.quirks,
+            tokens=options.tokens,
+            inference_shape=options.inference_shape,
+            look=self._look,
+        )
+        self._parlour = Parlour(self.clock, self._hub, self._books, self._stage, self._poke)
+        self._door = Door(options, self.clock, self._hub, self._books, self._parlour, self._statistics)
+        self._pacer = Pacer(self.clock, self._hub, self._door, self._books, self._stage, self._model_lock)
         self._turn = asyncio.Lock()  # of start and stop
-        self._pacer: asyncio.Task[None] | None = None
+        self._pacing: asyncio.Task[None] | None = None
         self._hold: contextlib.ExitStack | None = None  # keeps a virtual clock still until begin
-        self._running = self._dark = self._closed = False
-        self._finished = asyncio.Event()
+        self._running = self._closed = False
 
     # What it is
 
@@ -77,11 +79,11 @@ class NodeServer:
     @property
     def finished(self) -> bool:
         """Whether the run is over; only a node with a ``duration`` ends."""
-        return self._finished.is_set()
+        return self._pacer.finished.is_set()
 
     async def wait_finished(self) -> None:
         """Wait for the end of the run."""
-        await self._finished.wait()
+        await self._pacer.finished.wait()
 
     @property
     def url(self) -> str:
@@ -127,7 +129,7 @@ class NodeServer:
             with contextlib.ExitStack() as hold:
                 hold.enter_context(self.clock.awake())
                 await self._catch_up()
-                if not self._dark:
+                if not self._pacer.dark:
                     await self._door.open()
                 self._running = True
                 self._hold = hold.pop_all()
@@ -140,10 +142,11 @@ class NodeServer:
             self._begin()
 
     def _begin(self) -> None:
-        if self._pacer is None:
+        if self._pacing is None:
             if self._model is None:
                 self._model = Model(self.options.model, self.clock.now_ns())
-            self._pacer = asyncio.get_running_loop().create_task(self._pace(self._model))
+            pace = self._pacer.pace(self._model, self._release_clock)
+            self._pacing = asyncio.get_running_loop().create_task(pace)
 
     async def stop(self, code: int = 1001, reason: str = "going away") -> None:
         """Close all connections and refuse new ones; :meth:`start` returns on the same port. Harmless when stopped."""
@@ -151,10 +154,10 @@ class NodeServer:
             if not self._running:
                 return
             self._running = False
-            if self._pacer is not None:
-                self._pacer.cancel()
-                await asyncio.wait([self._pacer])
-                self._pacer = None
+            if self._pacing is not None:
+                self._pacing.cancel()
+                await asyncio.wait([self._pacing])
+                self._pacing = None
             await self._door.shut(code, reason)
             if self._model is not None:
                 self._note(Incident("stopped", self.clock.now_ns(), None, "stopped by its user"))
@@ -177,84 +180,27 @@ class NodeServer:
             now = self.clock.now_ns()
             with self._model_lock:
                 self._model.end("stopped", now)
-            await self._skip(self._model, now)
+            await self._pacer.skip(self._model, now)
 
-    async def _skip(self, model: Model, now: int) -> None:
-        """Let the model run to ``now`` without sending what happens."""
-        with self._model_lock:
-            model.forget_transactions_until(now)
-        while (due := model.next_ns) is not None and due <= now:
-            with self._model_lock:
-                events = model.take(now, BATCH_EVENTS)
-            for event in events:
-                if isinstance(event, ServingEvent):
-                    self._dark = not event.up
-            self._hub.withhold(events)
-            await asyncio.sleep(0)
+    # What the other systems tell of
 
-    # Running
+    def _start_ns(self) -> int:
+        """When the network begins. (Whoever comes before it finds a virtual clock that stands still until then.)"""
+        return self.clock.now_ns() if self._model is None else self._model.start_ns
 
-    async def _pace(self, model: Model) -> None:
-        try:
-            with self.clock.awake():
-                self._release_clock()
-                await self._run(model)
-        except Exception:  # noqa: BLE001 - whatever it was, the clients must not wait for ever
-            LOG.exception("the node's model failed; its connections are closed")
-            await self._hub.close(1011, "internal error")
+    def _look(self) -> View:
+        assert self._model is not None  # nothing plays before it
+        return look(self._model)
 
-    async def _run(self, model: Model) -> None:
-        batch_ns = 0 if self._virtual and model.options.frames_per_s <= SINGLY_PER_S else BATCH_NS
-        sent_until = self.clock.now_ns() - batch_ns
-        while (due := model.next_ns) is not None:
-            wake = max(due, sent_until + batch_ns)
-            if model.end_ns is not None:
-                wake = min(wake, max(due, model.end_ns - 1))
-            await self.clock.sleep_until(wake)
-            if not self._virtual and self.clock.now_ns() - due > TOO_LATE_NS:
-                await self._give_up_the_past(model, due)
-                continue
-            # On a virtual clock what goes out must depend on the model alone.
-            sent_until = wake if self._virtual else max(due, self.clock.now_ns())
-            self._books.late_s = max(0, self.clock.now_ns() - wake) / 1e9
-            await self._send_until(model, sent_until)
-        if model.end_ns is not None:
-            await self.clock.sleep_until(model.end_ns)
-        self._finished.set()
-        await self._door.see_out(*END_OF_RUN)
+    def _statistics(self) -> dict[str, Any] | None:
+        """What ``GET /api/v11/blockchain/stats`` tells; None before the network began."""
+        if self._model is None:
+            return None
+        return statistics(look(self._model), self.clock.now_ns(), flat="flat-stats" in self.options.quirks)
 
-    async def _give_up_the_past(self, model: Model, due_ns: int) -> None:
-        """The machine slept, or is far too slow for the rate: go on from now instead of flooding the clients."""
-        now = self.clock.now_ns()
-        self._note(Incident("late", due_ns, now, "the machine slept or was too slow; nothing was sent"))
-        was_dark = self._dark
-        await self._skip(model, now)
-        if self._dark and not was_dark:
-            await self._door.shut(*RESTART)
-        elif was_dark and not self._dark:
-            await self._door.open()
-
-    async def _send_until(self, model: Model, until_ns: int) -> None:
-        while (due := model.next_ns) is not None and due <= until_ns:
-            with self._model_lock:
-                events = model.take(until_ns, BATCH_EVENTS)
-            await self._deliver(events)
-            await self._hub.relieve()
-
-    async def _deliver(self, events: Sequence[Event]) -> None:
-        frames: list[TopicEvent] = []
-        for event in events:
-            if not isinstance(event, ServingEvent):
-                frames.append(event)
-                continue
-            self._hub.broadcast(frames)
-            frames = []
-            self._dark = not event.up
-            if self._dark:
-                await self._door.shut(*RESTART)
-            else:
-                await self._door.open()
-        self._hub.broadcast(frames)
+    def _poke(self) -> None:
+        if self._pacing is not None:
+            self._pacer.poke(self._pacing)
 
     # Faults
 
@@ -274,8 +220,8 @@ class NodeServer:
                 return self._hub.drop(fault.topics)
             case "close":
                 return await self._hub.close(fault.code, fault.reason, fault.topics)
-            case "garbage":
-                return self._hub.garbage(fault)
+            case "garbage" | "oversize" | "duplicate" | "reorder" | "half-open":
+                return self._hub.spoil(fault)
             case "stall":
                 self._hub.stall(fault.topics, until)
             case "refuse":
@@ -300,3 +246,7 @@ class NodeServer:
     def topic_urls(self) -> dict[str, str]:
         """Where each topic is."""
         return {topic: f"{self.url}{self.options.path_prefix}/{topic}" for topic in TOPICS}
+
+    def system_urls(self) -> dict[str, str]:
+        """Where each of the other systems is."""
+        return {system: f"{self.url}{path}" for system, path in PATHS.items()}

@@ -35,6 +35,8 @@ class NodeStats(msgspec.Struct, frozen=True):
     """Frames sent once more, by a fault or a quirk."""
     answered: dict[str, int]
     """Frames without data: greetings, acknowledgements, pongs, errors."""
+    unanswered: int
+    """Such frames that were not sent: to a connection that is stalled, half open or full."""
     pings: int
     """Heartbeat messages of clients; the topics answer none."""
     commands: int
@@ -69,6 +71,7 @@ class Books:
         self.garbage = dict.fromkeys(TOPICS, 0)
         self.repeated = dict.fromkeys(TOPICS, 0)
         self.answered = dict.fromkeys(TOPICS, 0)
+        self.unanswered = 0
         self.pings = 0
         self.commands = 0
         self.ignored = 0
@@ -93,6 +96,7 @@ class Books:
             garbage=dict(self.garbage),
             repeated=dict(self.repeated),
             answered=dict(self.answered),
+            unanswered=self.unanswered,
             pings=self.pings,
             commands=self.commands,
             ignored=self.ignored,

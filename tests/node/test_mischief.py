@@ -41,6 +41,13 @@ def test_a_frame_that_waits_can_be_had_before_the_end():
     assert made.release() == [b"0"] and made.release() == [] and made.over
 
 
+def test_it_can_be_called_off():
+    made = mischief(reorder=9, duplicate=9)
+    made.apply([b"0"])
+    made.forget()
+    assert made.apply(FRAMES[1:]) == ([b"1", b"0", b"2", b"3", b"4"], 0)
+
+
 @given(st.integers(0, 9), st.integers(0, 9), st.lists(st.integers(1, 3), max_size=9))
 def test_nothing_is_lost_and_the_repeats_are_counted(duplicate, reorder, sizes):
     made, came, sent, repeats = mischief(duplicate=duplicate, reorder=reorder), [], [], 0

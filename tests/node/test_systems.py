@@ -1,14 +1,17 @@
 """The other systems over real sockets: frames, answers, faults, books; beside the topics, on one port."""
 
+import asyncio
 import contextlib
 import itertools
 import json
 import socket
+import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from aurigraph_nb.clock import RealClock
 from aurigraph_nb.node.events import SYSTEMS, TOPICS
 
 FIRST = {"live": "connection_established", "fakeai": "init"}
@@ -195,6 +198,40 @@ def test_without_broadcast_clients_are_answered_and_told_nothing(quick, dial, ev
     assert [f["type"] for f in receive(client, 2)] == ["connection_established", "pong"]
     eventually(lambda: node.stats().withheld["live"] >= 2)
     assert node.stats().sent["live"] == 0
+
+
+class Leaping(RealClock):
+    """The machine's time, and a leap: as after a lid was closed for a while."""
+
+    leap_ns = 0
+
+    def now_ns(self):
+        return time.time_ns() + self.leap_ns
+
+    async def sleep_until(self, ns):
+        await asyncio.sleep(max(0, ns - self.now_ns()) / 1e9)
+
+
+def test_after_a_machine_slept_a_system_goes_on_from_now(serving, dial):
+    clock = Leaping()
+    node = serving(seed=7, clock=clock)
+    client = dial(node, "live")
+    before = receive(client, 2)[-1]["timestamp"]
+    clock.leap_ns = 3600 * 10**9
+    times = [frame["timestamp"] for frame in receive(client, 2)]
+    assert times[-1] - before >= 3_600_000 and all(t - before < 5000 or t - before > 3_599_000 for t in times)
+
+
+def test_orders_for_frames_are_called_off(quick, dial, eventually):
+    node = quick()
+    client = dial(node, "fakeai")
+    node.fault("duplicate", topic="fakeai", n=100_000)
+    eventually(lambda: node.stats().repeated["fakeai"] > 3)
+    node.fault("clear")
+    repeated, sent = node.stats().repeated["fakeai"], node.stats().sent["fakeai"]
+    eventually(lambda: node.stats().sent["fakeai"] > sent + 3)
+    assert node.stats().repeated["fakeai"] == repeated
+    assert receive(client, 1)
 
 
 # Faults

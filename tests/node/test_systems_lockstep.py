@@ -172,3 +172,15 @@ def test_a_fault_in_lockstep_does_not_stop_the_clock(fault):
     assert code == {"drop": 1006, "half-open": 1006}.get(fault, 1000)
     expected = {"duplicate": 6, "reorder": 5}.get(fault, 0)
     assert types.count("tps_update") == expected
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_outage_closes_the_systems_too(system):
+    node, (frames,), codes = run(system, duration=40, scenario="outage")
+    assert codes == [1012]
+    assert frames[-1][0] <= node.truth.incidents[0].start_ns
+
+
+def test_a_failed_authentication_leaves_no_hold_on_the_clock():
+    _, _, codes = run(("channels", {"said": ['{"type":"auth","token":"rye"}']}), duration=5, token="sesame")
+    assert codes == [1008]

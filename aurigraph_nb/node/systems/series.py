@@ -82,6 +82,7 @@ class Score(Generic[T]):
 
     def __init__(self, parts: Sequence[tuple[Series, Play[T]]], start_ns: int) -> None:
         self._parts = parts
+        self._start_ns = start_ns
         self._heap: list[tuple[int, int, int]] = []  # time, rank of the part, number
         self.skip_to(start_ns - 1)
 
@@ -105,6 +106,6 @@ class Score(Generic[T]):
         """Go on with what is later than ``t``, in either direction; what is before is not played."""
         self._heap = []
         for rank, (series, _) in enumerate(self._parts):
-            k = series.first_after(t)
+            k = series.first_after(max(t, self._start_ns - 1))
             self._heap.append((series.time_of(k), rank, k))
         heapq.heapify(self._heap)

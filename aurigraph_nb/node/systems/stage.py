@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from ..tokens import Tokens
@@ -18,6 +19,7 @@ INFERENCE_SHAPES = ("documented", "real")
 class Stage:
     """The systems of a node. Nothing is made of a system before its first client.
 
+    :param start: tells when the network begins; asked once, when the first client comes
     :param inference_shape: documented or real
     :param look: gives the network as it stands
     """
@@ -25,7 +27,7 @@ class Stage:
     def __init__(
         self,
         seed: int,
-        start_ns: int,
+        start: Callable[[], int],
         *,
         quirks: frozenset[str],
         tokens: Tokens,
@@ -33,16 +35,22 @@ class Stage:
         look: Callable[[], View],
     ) -> None:
         self._makers: dict[str, Callable[[], System]] = {
-            "live": lambda: Live(seed, start_ns, quirks, look),
-            "channels": lambda: Channels(seed, start_ns, quirks, tokens),
-            "fakeai": lambda: (Documented if inference_shape == "documented" else Real)(seed, start_ns, quirks),
+            "live": lambda: Live(seed, self._start_ns, quirks, look),
+            "channels": lambda: Channels(seed, self._start_ns, quirks, tokens),
+            "fakeai": lambda: (Documented if inference_shape == "documented" else Real)(seed, self._start_ns, quirks),
         }
+        self._start = start
         self._systems: dict[str, System] = {}
         self._clients: dict[str, int] = {}
         """Open connections, of the systems that have any."""
         self._ordinals: dict[str, int] = {}
         self._played_ns: dict[str, int] = {}
         """Until when each has told, of those that ever did."""
+
+    @functools.cached_property
+    def _start_ns(self) -> int:
+        now = self._start()
+        return now - now % 1000
 
     def talk(self, name: str, *, authenticated: bool) -> Talk:
         """A talk with the next client of a system."""
