@@ -56,6 +56,8 @@ SECRETS_KEPT = 20
 """Tokens of the past that are still looked for; a callable brings a new one at each attempt."""
 
 LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
+ANNOUNCED_HEADER = "X-Aurigraph-Lockstep-Sends"
+"""Says that this side counts what it sends, too: a node in this process then counts it as received."""
 
 log = logging.getLogger("aurigraph_nb")
 _quiet = logging.getLogger("aurigraph_nb.websockets")
@@ -237,6 +239,8 @@ class Link:
         if self._ws is None or not messages:
             return
         self._words.extend((message, of_user) for message in messages)
+        if self._lockstep is not None:
+            self._lockstep.sent(len(messages))
         if self._writer is None or self._writer.done():
             self._writer = self._own(self._write(self._ws))
 
@@ -392,6 +396,7 @@ class Link:
         self._lockstep = self._clock.channel(name)
         if self._lockstep is not None:
             headers[LOCKSTEP_HEADER] = name
+            headers[ANNOUNCED_HEADER] = "1"
         secure: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None and url.startswith("wss:") else {}
         ws = await _Attempt(
             url,

@@ -13,7 +13,6 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from . import checks, dispatch
 from . import session as fsm
@@ -25,6 +24,7 @@ from .durations import seconds
 from .feed import Feed
 from .feeds import FEED_TYPES
 from .hooks import Hooks
+from .node.known import hosts as node_hosts
 from .protocols import AURIGRAPH_HOSTS, PROTOCOLS, redact, tell
 from .protocols.base import TokenBy
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     pass
 
 DEFAULT_URL = "wss://dlt.aurigraph.io"
-LOCAL_NODES = frozenset({"localhost:9003", "127.0.0.1:9003", "[::1]:9003", "::1:9003"})
+LOCAL_NODES = frozenset({"localhost:9003", "127.0.0.1:9003", "::1:9003"})
 """Where a local node is expected when it is not one of this process's own."""
 
 _lock = threading.RLock()
@@ -40,7 +40,6 @@ _shared: dict[tuple[Any, ...], Feed] = {}
 _named: dict[str, Feed] = {}
 _loose: set[Feed] = set()
 _turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()  # locks, while somebody uses them
-_node_hosts: set[str] = set()
 _exit_hook_set = False
 _hooks = Hooks(CallbackErrors())
 
@@ -96,7 +95,7 @@ def connect(
     """
     home = os.environ.get("AURIGRAPH_URL") or DEFAULT_URL
     url = url if url is not None else home
-    name, full = tell(url, protocol, known_hosts=AURIGRAPH_HOSTS | LOCAL_NODES | _node_hosts)
+    name, full = tell(url, protocol, known_hosts=AURIGRAPH_HOSTS | LOCAL_NODES | node_hosts())
     token = checks.token_for(full, token, home, insecure_token_hosts)
     checks.check(headers, ssl, compression, max_size, reconnect, transport)
     checks.check_flags(shared=shared, auto_connect=auto_connect, bootstrap=bootstrap, debug=debug)
@@ -219,13 +218,6 @@ def _listen(feed: Feed) -> Feed:
     """Let a new feed tell those who listen to all of them."""
     feed.on_change(lambda: _hooks.fire("change"))
     return feed
-
-
-def know_node(url: str) -> Callable[[], None]:
-    """``url`` is a node of this process, so that its bare URL speaks the topic streams. Returns what forgets it."""
-    host = urlsplit(url).netloc
-    _node_hosts.add(host)
-    return lambda: _node_hosts.discard(host)
 
 
 def _close_at_exit() -> None:

@@ -111,18 +111,15 @@ def _wanted(topics: Sequence[str] | None, protocol: str) -> tuple[str, ...]:
 
 def _make(node: Node, title: str, seed: int, topics: tuple[str, ...], protocol: str, *, virtual: bool) -> Feed:
     node.start()
-    forget = registry.know_node(node.url)
     feed: Feed | None = None
     try:
         feed = _feed_on(node, title, seed, protocol)
-        feed.at_close(forget)
         feed.at_close(node.close)
         if virtual:
             _begin(feed, node, topics)
     except BaseException:
         if feed is not None:
             feed.close()
-        forget()
         node.close()
         raise
     return feed

@@ -99,6 +99,9 @@ class Pacer:
         if model.end_ns is not None:
             await self._clock.sleep_until(model.end_ns)
         self.finished.set()
+        if self.dark:  # whoever waits for the node's return is to learn that the run is over
+            self.dark = False
+            await self._door.open()
         await self._door.see_out(*END_OF_RUN)
 
     # The model

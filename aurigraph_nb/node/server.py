@@ -13,7 +13,7 @@ from typing import Any
 
 from ..clock import Clock, RealClock, VirtualClock
 from ..errors import FeedClosed, UsageError
-from . import faults
+from . import faults, known
 from .door import Door
 from .events import TOPICS
 from .hub import Hub
@@ -131,6 +131,7 @@ class NodeServer:
                 await self._catch_up()
                 if not self._pacer.dark:
                     await self._door.open()
+                    known.add(self.url)
                 self._running = True
                 self._hold = hold.pop_all()
             if self._model is not None or not self._virtual:
@@ -167,6 +168,8 @@ class NodeServer:
         """Stop for good and give the port up. Harmless when closed."""
         await self.stop()
         self._closed = True
+        if self._door.port:
+            known.discard(self.url)
         self._door.release()
 
     def _release_clock(self) -> None:

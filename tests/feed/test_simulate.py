@@ -244,3 +244,10 @@ def test_a_node_in_another_process_loses_nothing_at_a_high_rate():
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(20)
+
+
+def test_the_bare_url_of_any_node_of_this_process_means_the_topic_streams():
+    for host in ("127.0.0.1", "::1"):
+        with ag.Node(seed=5, host=host) as node:
+            assert ag.connect(node.url).metrics.wait(1, timeout=10) >= 1
+            ag.close_all()
