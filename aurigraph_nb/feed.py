@@ -352,6 +352,7 @@ class Feed:
         if self._wish:
             link.handle(fsm.Connect())
         self._intake.watch(topic, link)
+        self.tell()
 
     def _make_link(self, name: str) -> Link:
         end = self._endpoints[name]

@@ -6,28 +6,45 @@ Nothing runs before the first widget. Text from the feed is shown as text, never
 from __future__ import annotations
 
 from .base import LiveWidget
-from .cards import ConsensusState, MetricsCard
-from .charts import LiveChart, TPSChart
+from .cards import ConsensusState, NetworkCard
+from .charts import BandwidthChart, LiveChart, TPSChart
 from .dashboard import Dashboard
+from .error_monitor import ErrorMonitor
 from .feed_tables import PeerTable, TransactionList, ValidatorTable
 from .flow import FlowCounters
+from .inference import AggregateStats, ModelTable, RateLimits, RequestHistory, SystemHealth
+from .live_tables import BlockTable
 from .logs import ConsensusLog, EventLog, NetworkLog, ValidatorLog
-from .status import ConnectionStatus
+from .metrics_card import MetricsCard
+from .session_table import SessionTable
+from .status import ConnectionBadge, ConnectionStats, ConnectionStatus
 from .tables import LiveTable
 
 __all__ = [
+    "AggregateStats",
+    "BandwidthChart",
+    "BlockTable",
+    "ConnectionBadge",
+    "ConnectionStats",
     "ConnectionStatus",
     "ConsensusLog",
     "ConsensusState",
     "Dashboard",
+    "ErrorMonitor",
     "EventLog",
     "FlowCounters",
     "LiveChart",
     "LiveTable",
     "LiveWidget",
     "MetricsCard",
+    "ModelTable",
+    "NetworkCard",
     "NetworkLog",
     "PeerTable",
+    "RateLimits",
+    "RequestHistory",
+    "SessionTable",
+    "SystemHealth",
     "TPSChart",
     "TransactionList",
     "ValidatorLog",

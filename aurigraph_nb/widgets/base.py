@@ -23,6 +23,7 @@ from . import painter
 from .assets import plotly_script
 from .cells import text
 from .flow import DEFAULT_RATE_HZ, Flow, FlowCounters, Turn, checked_rate
+from .offline import Understudy, checked_offline
 from .sources import Source
 
 HEALTH_EVERY_S = 0.5
@@ -47,16 +48,22 @@ class LiveWidget(anywidget.AnyWidget):
 
     Raises:
         BadOptionType: ``rate_hz`` is no number, or there is no such option.
-        BadOption: ``rate_hz`` is not above 0 and at most 10.
+        BadOption: ``rate_hz`` is not above 0 and at most 10, or ``when_offline`` is neither None nor "simulate".
     """
 
     _setup = traitlets.Dict().tag(sync=True)
     _ui = traitlets.Dict().tag(sync=True, echo_update=False)  # sort, filter: survives a reload of the page
 
     def __init__(
-        self, source: Source, *, setup: Mapping[str, Any] | None = None, rate_hz: float = DEFAULT_RATE_HZ
+        self,
+        source: Source,
+        *,
+        setup: Mapping[str, Any] | None = None,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        when_offline: str | None = None,
     ) -> None:
         self._source = source
+        self._understudy = Understudy(source.topics if checked_offline(when_offline) else ())
         self._rate_hz = checked_rate(rate_hz)
         self._guard = threading.RLock()
         self._flow = Flow(self._rate_hz)
@@ -118,6 +125,14 @@ class LiveWidget(anywidget.AnyWidget):
 
     # ---- for widgets
 
+    @property
+    def _topic(self) -> Any:
+        """The topic that is shown: the source's, or while the feed is offline what stands for it."""
+        return self._understudy.of(self._source.topic)
+
+    def _recast(self) -> None:
+        """Another topic is shown from now on; a snapshot follows."""
+
     def _repr_source(self) -> str:
         """What stands between the brackets of the repr: always the same, no numbers, no addresses."""
         return "feed" if self._source.topic is None else str(self._source.topic.name)
@@ -172,7 +187,9 @@ class LiveWidget(anywidget.AnyWidget):
         if self._shut:
             return
         try:
-            self._send_numbered("notice", Turn.DELTA, Message({"notice": self._notice()}), now)
+            # What the page shows is still labelled as it was: the label changes with a snapshot only.
+            label = {"simulated": self._notice_sent.get("simulated", False)}
+            self._send_numbered("notice", Turn.DELTA, Message({"notice": self._notice() | label}), now)
         except Exception as second:  # noqa: BLE001 - the channel itself is broken, and nobody is there to tell
             self._last_error = text(f"{type(second).__name__}: {second}")
         with self._guard:
@@ -222,17 +239,25 @@ class LiveWidget(anywidget.AnyWidget):
             "last": self._last_error,
             "closed": self._source.closed,
             "link": self._link,
+            "simulated": self._understudy.acting,
         }
 
     def _check_health(self, now: float) -> None:
         """Look at the feed's state now and then; asking for a status is not free."""
-        if self._source.feed is None or now < self._link_due:
+        feed = self._source.feed
+        if feed is None:
             return
-        self._link_due = now + HEALTH_EVERY_S
-        status = self._source.feed.status
-        state = str(status.state)
-        self._link = None if state in _QUIET_STATES or self._source.closed else state
-        self._link_error = text(status.error) if state == "ERROR" and status.error else None
+        if now >= self._link_due:
+            self._link_due = now + HEALTH_EVERY_S
+            status = feed.status
+            state = str(status.state)
+            self._link = None if state in _QUIET_STATES or self._source.closed else state
+            self._link_error = text(status.error) if state == "ERROR" and status.error else None
+            if self._understudy.look(state, now, feed.now_ns()):
+                self._recast()
+                with self._guard:
+                    self._flow.miss()
+        self._understudy.play(feed.now_ns())
 
     # ---- messages from the front end (any thread)
 

@@ -1,4 +1,4 @@
-"""Cards: the present values of one topic, big enough to be read from across the room."""
+"""Cards: present values, big enough to be read from across the room."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aurigraph_nb.schema import Consensus, Metrics
+from aurigraph_nb.schema import Consensus, NetworkSummary, ValidatorSummary
 
 from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
-from .cells import full, milliseconds, percent, short, text
+from .cells import full, milliseconds, percent, text
 from .flow import DEFAULT_RATE_HZ
-from .sources import Source, of_either
+from .sources import Source, of_either, of_feed
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -28,94 +28,40 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Length of a bar, 0 to 1."""
 
 
-class _Card(LiveWidget):
-    """What both cards share: items made from the newest record."""
+class Card(LiveWidget):
+    """What all cards share: items made from what is known now."""
 
     _esm = script("card")
     _css = style("card")
 
-    def _build(self, source: Source, *, title: str, rate_hz: float) -> None:
+    def _build(self, source: Source, *, title: str, rate_hz: float, when_offline: str | None = None) -> None:
         self._seen = -1
-        super().__init__(source, setup={"title": title}, rate_hz=rate_hz)
+        super().__init__(source, setup={"title": title}, rate_hz=rate_hz, when_offline=when_offline)
 
     def _items(self) -> Sequence[Item]:
         """The values now; empty before the first record."""
         raise NotImplementedError
 
+    def _count(self) -> int:
+        """Grows with everything that the card shows."""
+        return sum(topic.store.count for topic in map(self._understudy.of, self._source.topics))
+
+    def _at_ns(self) -> int | None:
+        """The time that the card tells: of the newest row."""
+        rows = [topic.store.latest for topic in map(self._understudy.of, self._source.topics)]
+        times = [row.recv_ns if row.timestamp is None else row.timestamp for row in rows if row is not None]
+        return max(times, default=None)
+
     def _news(self, now: float) -> bool:
-        count: int = self._source.topic.store.count
-        return count != self._seen
+        return self._count() != self._seen
 
     def _snapshot(self, now: float) -> Message:
-        store = self._source.topic.store
-        before, self._seen = self._seen, store.count
-        items = self._items()
-        latest = store.latest
-        at_ns = None if latest is None else latest.recv_ns if latest.timestamp is None else latest.timestamp
-        body = {"items": [msgspec.to_builtins(item) for item in items], "at": milliseconds(at_ns)}
+        before, self._seen = self._seen, self._count()
+        body = {"items": [msgspec.to_builtins(item) for item in self._items()], "at": milliseconds(self._at_ns())}
         return Message(body, merged=max(0, self._seen - before - 1) if before >= 0 else 0)
 
 
-class MetricsCard(_Card):
-    """The node's load now: TPS, CPU and memory as bars, connections, error rate. Takes a feed, or its metrics topic.
-
-    Where a server sends memory in megabytes, nobody says of how many: the bar then ends at a round number of gigabytes
-    (1, 2, 4, …) well above the most that this card has seen. ``rate_hz``: most updates a second.
-
-    Raises:
-        BadOptionType: something else was given, or there is no such option.
-    """
-
-    def __init__(self, feed: object, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
-        refuse_unknown(type(self), unknown)
-        self._peak_mb = 0.0
-        source = of_either(type(self).__name__, feed, "metrics", Metrics)
-        self._build(source, title="Node", rate_hz=rate_hz)
-
-    def _items(self) -> Sequence[Item]:
-        latest: Metrics | None = self._source.topic.store.latest
-        if latest is None:
-            return ()
-        error_percent = None if latest.error_rate is None else latest.error_rate * 100
-        return (
-            Item(label="TPS", look="hero", text=short(latest.tps), hint=full(latest.tps, "tx/s")),
-            Item(
-                label="CPU",
-                look="bar",
-                text=percent(latest.cpu_percent),
-                hint=full(latest.cpu_percent, "%"),
-                level=_level(latest.cpu_percent, 100),
-            ),
-            self._memory(latest),
-            Item(label="Connections", text=_count(latest.connections), hint="open client connections of the node"),
-            Item(label="Error rate", text=percent(error_percent, 2), hint=f"{full(error_percent, '%')} of requests"),
-        )
-
-    def _memory(self, latest: Metrics) -> Item:
-        if latest.memory_percent is not None:
-            used = latest.memory_percent
-            return Item(label="Memory", look="bar", text=percent(used), hint=full(used, "%"), level=_level(used, 100))
-        used_mb = latest.memory_mb
-        self._peak_mb = max(self._peak_mb, used_mb or 0.0)
-        end_mb = _round_end_mb(self._peak_mb)
-        return Item(
-            label="Memory",
-            look="bar",
-            text="–" if used_mb is None else _megabytes(used_mb),
-            hint=f"{full(used_mb, 'MB')}; the bar ends at {_megabytes(end_mb)}, as the total is not told",
-            level=_level(used_mb, end_mb),
-        )
-
-
-def _round_end_mb(peak_mb: float) -> float:
-    """End of a bar for megabytes of an unknown total: a power of two of gigabytes that leaves a third of it free."""
-    end_mb = 1_000.0
-    while end_mb < 1.5 * peak_mb and end_mb < 1e12:
-        end_mb *= 2
-    return end_mb
-
-
-class ConsensusState(_Card):
+class ConsensusState(Card):
     """The consensus now: state, leader, epoch, round, term, performance, validators, block times, health.
 
     Takes a feed, or its consensus topic. ``rate_hz``: most updates a second. Block times are shown as the server sends
@@ -135,19 +81,18 @@ class ConsensusState(_Card):
             now: Consensus | None = self._source.topic.state.current
         if now is None:
             return ()
-        score = now.performance_percent
         items = [
             Item(label="Leader", look="hero", text="None" if now.leader is None else text(now.leader)),
-            Item(label="State", look="badge", text=_word(now.state)),
+            Item(label="State", look="badge", text=word(now.state)),
         ]
         if now.health is not None:
-            items.append(Item(label="Health", look="badge", text=_word(now.health)))
+            items.append(Item(label="Health", look="badge", text=word(now.health)))
         items += [
-            Item(label="Epoch", text=_count(now.epoch)),
-            Item(label="Round", text=_count(now.round)),
-            Item(label="Term", text=_count(now.term)),
-            Item(label="Performance", look="bar", text=percent(score), hint=full(score, "%"), level=_level(score, 100)),
-            Item(label="Validators", text=_share(now), hint="active of all"),
+            Item(label="Epoch", text=count(now.epoch)),
+            Item(label="Round", text=count(now.round)),
+            Item(label="Term", text=count(now.term)),
+            gauge("Performance", now.performance_percent),
+            Item(label="Validators", text=_active(now), hint="active of all"),
         ]
         if now.last_block_time is not None:
             items.append(Item(label="Last block time", text=full(now.last_block_time), hint="as sent"))
@@ -156,26 +101,89 @@ class ConsensusState(_Card):
         return items
 
 
-def _level(value: float | None, most: float) -> float | None:
+def _active(now: Consensus) -> str:
+    if now.total_validators is None:
+        return "–" if now.active_validators is None else f"{now.active_validators:,} active"
+    return f"{count(now.active_validators)} of {now.total_validators:,} active"
+
+
+class NetworkCard(Card):
+    """The network as a whole: its health, nodes and validators, from a feed of the live stream.
+
+    ``rate_hz``: most updates a second.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(self, feed: object, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+        refuse_unknown(type(self), unknown)
+        name = type(self).__name__
+        source = of_either(name, of_feed(name, feed).feed, "network_status", NetworkSummary)
+        validators = of_either(name, feed, "validator_summary", ValidatorSummary).topic
+        self._build(msgspec.structs.replace(source, others=(validators,)), title="Network", rate_hz=rate_hz)
+
+    def _items(self) -> Sequence[Item]:
+        network, validators = (topic.store.latest for topic in self._source.topics)
+        return [*_of_network(network), *_of_validators(validators)]
+
+
+def _of_network(now: NetworkSummary | None) -> list[Item]:
+    if now is None:
+        return []
+    return [
+        Item(label="Health", look="badge", text=word(now.health)),
+        share("Nodes", now.active_nodes, now.total_nodes),
+        Item(label="Mean latency", text=milli(now.average_latency_ms), hint=full(now.average_latency_ms, "ms")),
+    ]
+
+
+def _of_validators(now: ValidatorSummary | None) -> list[Item]:
+    if now is None:
+        return []
+    return [
+        share("Validators", now.active_validators, now.total_validators),
+        Item(label="Inactive", text=count(now.inactive_validators)),
+        Item(label="Jailed", text=count(now.jailed_validators)),
+    ]
+
+
+def level(value: float | None, most: float) -> float | None:
     """How far a bar goes; a value outside the scale stops at its end."""
     if value is None or value != value or not most > 0:
         return None
     return round(min(1.0, max(0.0, value / most)), 4)
 
 
-def _count(value: int | None) -> str:
+def count(value: int | None) -> str:
+    """A number of things, all its digits."""
     return "–" if value is None else f"{value:,}"
 
 
-def _word(value: str | None) -> str:
+def word(value: str | None) -> str:
+    """A short word of the feed."""
     return "–" if value is None else text(value, 40)
 
 
-def _share(now: Consensus) -> str:
-    if now.total_validators is None:
-        return "–" if now.active_validators is None else f"{now.active_validators:,} active"
-    return f"{_count(now.active_validators)} of {now.total_validators:,} active"
+def gauge(label: str, value: float | None, hint: str = "") -> Item:
+    """A percentage as a bar."""
+    told = "; ".join(part for part in (full(value, "%"), hint) if part)
+    return Item(label=label, look="bar", text=percent(value), hint=told, level=level(value, 100))
 
 
-def _megabytes(value: float) -> str:
+def share(label: str, active: int | None, total: int | None) -> Item:
+    """So many of all, as a bar where both are known."""
+    if total is None:
+        return Item(label=label, text="–" if active is None else f"{active:,} active")
+    told = f"{count(active)} of {total:,} active"
+    return Item(label=label, look="bar", text=told, level=level(active, total))
+
+
+def megabytes(value: float) -> str:
+    """Megabytes, or gigabytes from one on."""
     return f"{value / 1000:.2f} GB" if abs(value) >= 1000 else f"{value:.0f} MB"
+
+
+def milli(value: float | None) -> str:
+    """Milliseconds."""
+    return "–" if value is None else f"{value:,.1f} ms"

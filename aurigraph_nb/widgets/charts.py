@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from aurigraph_nb import durations
 from aurigraph_nb.errors import BadOption, BadOptionType
-from aurigraph_nb.schema import LOCAL_COLUMNS, Metrics, Record, columns
+from aurigraph_nb.gaps import Cause
+from aurigraph_nb.schema import LOCAL_COLUMNS, Bandwidth, LiveMetrics, Metrics, Record, columns
 
 from .assets import script, style
 from .base import LiveWidget, Message, checked_height, refuse_unknown
@@ -36,6 +37,9 @@ DELTA_POINTS = 400
 MAX_LINES = 8
 MAX_GAPS = 100
 """Newest gaps that are shaded."""
+SHADED = frozenset({Cause.DISCONNECT, Cause.IDLE, Cause.SEQUENCE_HOLE, Cause.SERVER_OVERFLOW})
+"""Causes of the gaps that are shaded: nothing came from the server. A frame that was lost here only breaks the line."""
+BANDWIDTH_POINTS = 50
 
 
 def numeric_columns(record: type[Record]) -> list[str]:
@@ -86,6 +90,7 @@ class LiveChart(LiveWidget):
         height: int,
         title: str | None,
         rate_hz: float,
+        when_offline: str | None = None,
     ) -> None:
         self._y = _checked_lines(source.topic.record_type, y)
         self._last_s = _checked_window(last, points)
@@ -96,7 +101,7 @@ class LiveChart(LiveWidget):
         self._next_row = 0
         self._in_browser = 0
         self._gaps_version: object = None
-        super().__init__(source, setup=self._describe(), rate_hz=rate_hz)
+        super().__init__(source, setup=self._describe(), rate_hz=rate_hz, when_offline=when_offline)
 
     @property
     def y(self) -> tuple[str, ...]:
@@ -104,23 +109,23 @@ class LiveChart(LiveWidget):
         return self._y
 
     def figure(self) -> go.Figure:
-        """What the chart shows now, as a static plotly figure (for export; it does not follow the feed)."""
+        """What the chart shows of the feed's own data, as a static plotly figure (it does not follow the feed)."""
         from .figures import figure  # plotly.graph_objects is slow to import
 
-        series, _ = self._window()
+        series, _ = self._window(self._source.topic)
         return figure(series, self._setup, self._gap_rows())
 
     def _describe(self) -> dict[str, Any]:
-        units = list(dict.fromkeys(unit_of(name) or name for name in self._y))
+        units = list(dict.fromkeys(_unit(name) or name for name in self._y))
         lines = [
-            {"name": label_of(name), "unit": unit_of(name), "panel": units.index(unit_of(name) or name)}
-            for name in self._y
+            {"name": label_of(name), "unit": _unit(name), "panel": units.index(_unit(name) or name)} for name in self._y
         ]
         return {
             "title": self._title,
             "lines": lines,
             "panels": len(units),
             "height": self._height,
+            "show": self._points,
             "points": 2 * self._points,  # a delta may add as many again before a snapshot thins them
             "window_ms": None if self._last_s is None else self._last_s * 1e3,
         }
@@ -128,16 +133,16 @@ class LiveChart(LiveWidget):
     # ---- messages
 
     def _news(self, now: float) -> bool:
-        return self._source.topic.store.count != self._next_row or self._gaps_changed()
+        return self._topic.store.count != self._next_row or self._gaps_changed()
 
     def _snapshot(self, now: float) -> Message:
-        series, self._next_row = self._window()
+        series, self._next_row = self._window(self._topic)
         self._in_browser = len(series)
         body = {"count": len(series), "gaps": self._take_gaps()}
         return Message(body, [series.pack()], merged=series.thinned)
 
     def _delta(self, now: float) -> Message:
-        fresh = self._source.topic.store.since(self._next_row, self._columns)
+        fresh = self._topic.store.since(self._next_row, self._columns)
         if self._in_browser + min(len(fresh.table), DELTA_POINTS) > 2 * self._points or fresh.missed:
             whole = self._snapshot(now)
             whole.body["reset"] = True
@@ -150,9 +155,9 @@ class LiveChart(LiveWidget):
             body["gaps"] = self._take_gaps()
         return Message(body, [series.pack()], merged=series.thinned)
 
-    def _window(self) -> tuple[Series, int]:
-        """The points that the chart shows, and the number of the row after them."""
-        store = self._source.topic.store
+    def _window(self, topic: Any) -> tuple[Series, int]:
+        """The points of ``topic`` that the chart shows, and the number of the row after them."""
+        store = topic.store
         first = 0 if self._last_s is not None else store.count - self._points
         fresh = store.since(max(first, store.first), self._columns)
         series = from_table(fresh.table, self._y)
@@ -164,9 +169,12 @@ class LiveChart(LiveWidget):
 
     def _gaps_changed(self) -> bool:
         gaps = getattr(self._source.feed, "gaps", None)
-        return gaps is not None and gaps.version != self._gaps_version
+        acting = self._understudy.acting
+        return gaps is not None and not acting and gaps.version != self._gaps_version
 
     def _take_gaps(self) -> list[list[Any]]:
+        if self._understudy.acting:
+            return []
         self._gaps_version = getattr(getattr(self._source.feed, "gaps", None), "version", None)
         return self._gap_rows()
 
@@ -174,7 +182,7 @@ class LiveChart(LiveWidget):
         """The topic's newest gaps as (start ms, end ms or None while it is open, cause)."""
         gaps = getattr(self._source.feed, "gaps", None)
         rows = () if gaps is None else gaps.rows()
-        mine = [g for g in rows if g.topic == self._source.topic.name][-MAX_GAPS:]
+        mine = [g for g in rows if g.topic == self._source.topic.name and g.cause in SHADED][-MAX_GAPS:]
         return [[g.start_ns / 1e6, None if g.end_ns is None else g.end_ns / 1e6, text(str(g.cause))] for g in mine]
 
 
@@ -199,9 +207,52 @@ class TPSChart(LiveChart):
         **unknown: object,
     ) -> None:
         refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "metrics", Metrics)
+        source = of_either(type(self).__name__, feed, "metrics", Metrics, LiveMetrics)
         window = "10min" if last is None and points is None else last
         self._build(source, y="tps", last=window, points=points, height=height, title=title, rate_hz=rate_hz)
+
+
+class BandwidthChart(LiveChart):
+    """Upload and download of the line, and its latency in a panel below, from a feed or its bandwidth topic.
+
+    Shows the newest 50 rows unless ``last`` or ``points`` say otherwise. ``when_offline="simulate"``: made-up data,
+    labelled as such, while the feed is disconnected; the other options are those of :class:`LiveChart`.
+
+    Raises:
+        BadOption, BadOptionType: as :class:`LiveChart`.
+    """
+
+    def __init__(
+        self,
+        feed: object,
+        *,
+        last: durations.Duration | None = None,
+        points: int | None = None,
+        height: int = 300,
+        title: str | None = "Bandwidth",
+        rate_hz: float = DEFAULT_RATE_HZ,
+        when_offline: str | None = None,
+        **unknown: object,
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        source = of_either(type(self).__name__, feed, "bandwidth", Bandwidth)
+        rows = BANDWIDTH_POINTS if last is None and points is None else points
+        self._build(
+            source,
+            y=("upload_mbps", "download_mbps", "latency_ms"),
+            last=last,
+            points=rows,
+            height=height,
+            title=title,
+            rate_hz=rate_hz,
+            when_offline=when_offline,
+        )
+
+
+def _unit(column: str) -> str:
+    """The unit of a line; requests and tokens a second are not of one scale, though both are "/s"."""
+    unit = unit_of(column)
+    return f"{label_of(column).lower()}/s" if unit == "/s" else unit
 
 
 def _checked_lines(record: type[Record], y: str | Sequence[str] | None) -> tuple[str, ...]:

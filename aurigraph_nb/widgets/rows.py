@@ -26,7 +26,7 @@ MAX_ROWS = 10_000
 BATCH_ROWS = 2_000
 """Rows of a store that are read at once; what is older is skipped and counted."""
 
-CellKind = Literal["text", "mono", "number", "badge", "time"]
+CellKind = Literal["text", "mono", "number", "badge", "time", "gauge"]
 
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,13 +51,13 @@ def column_for(record: type[Record], name: str) -> TableColumn:
     found = next(c for c in columns(record) if c.name == name)
     label, unit = label_of(name), unit_of(name)
     if found.kind is Kind.TIME:
-        return TableColumn(field=name, label=label, kind="time", unit="UTC", width=14)
+        return TableColumn(field=name, label=label, kind="time", unit="UTC", width=max(16, len(label) + 9))
     if name in ("status", "state", "health", "connection_quality"):
         return TableColumn(field=name, label=label, kind="badge", width=18)
     numeric = pa.types.is_integer(found.arrow) or pa.types.is_floating(found.arrow) or found.kind is Kind.DECIMAL
     if numeric:
         return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, len(label) + len(unit) + 4))
-    return TableColumn(field=name, label=label, kind="text", width=16)
+    return TableColumn(field=name, label=label, kind="text", width=60 if found.kind is Kind.JSON else 16)
 
 
 def cell(record: Record, column: TableColumn) -> Cell:
@@ -67,7 +67,7 @@ def cell(record: Record, column: TableColumn) -> Cell:
         return None
     if column.kind == "time":
         return milliseconds(value)
-    if column.kind == "number" and isinstance(value, (int, float)):
+    if column.kind in ("number", "gauge") and isinstance(value, (int, float)):
         return number(value, column.scale, column.digits)
     return ("yes" if value else "no") if isinstance(value, bool) else text(value)
 

@@ -6,7 +6,7 @@ double in a test.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, cast
 
@@ -87,17 +87,54 @@ class StatusLike(Protocol):
     @property
     def last_callback_error(self) -> str | None: ...
     @property
+    def ended(self) -> bool: ...
+    @property
+    def latency_ms(self) -> float | None: ...
+    @property
+    def fallback(self) -> str | None: ...
+    @property
+    def connection_id(self) -> str | None: ...
+    @property
+    def queued_messages(self) -> int: ...
+    @property
+    def dropped_messages(self) -> int: ...
+    @property
     def topics(self) -> Mapping[str, Any]:
         """Of :class:`TopicStatusLike`, by name."""
+
+
+class ConnectionLike(Protocol):
+    """One connection of a feed."""
+
+    @property
+    def endpoint(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def reconnects(self) -> int: ...
+    @property
+    def last_error(self) -> str | None: ...
+    @property
+    def latency_ms(self) -> float | None: ...
+    @property
+    def quality(self) -> str | None: ...
+    @property
+    def messages(self) -> int: ...
 
 
 class FeedLike(Protocol):
     """A feed: topics by name, and how they are doing."""
 
     @property
+    def name(self) -> str: ...
+    @property
     def closed(self) -> bool: ...
     @property
     def status(self) -> StatusLike: ...
+    @property
+    def connections(self) -> Sequence[ConnectionLike]: ...
     @property
     def gaps(self) -> Any:
         """Gaps of all topics: ``rows()`` and a ``version`` that changes with them."""
@@ -106,6 +143,7 @@ class FeedLike(Protocol):
     def now_ns(self) -> int:
         """Now on the feed's clock, ns since 1970 UTC."""
 
+    def connect(self) -> object: ...
     def reconnect(self) -> object: ...
 
 
@@ -116,6 +154,13 @@ class Source(msgspec.Struct, frozen=True):
     """A :class:`TopicLike` or None."""
     feed: Any = None
     """A :class:`FeedLike` or None."""
+    others: tuple[Any, ...] = ()
+    """Further topics that the widget reads."""
+
+    @property
+    def topics(self) -> tuple[Any, ...]:
+        """All topics that the widget reads."""
+        return self.others if self.topic is None else (self.topic, *self.others)
 
     @property
     def closed(self) -> bool:
@@ -124,8 +169,9 @@ class Source(msgspec.Struct, frozen=True):
 
     def open(self) -> None:
         """Begin to receive; a closed source shows what it has stored."""
-        if self.topic is not None and not self.closed:
-            self.topic.open()
+        if not self.closed:
+            for topic in self.topics:
+                topic.open()
 
 
 def of_topic(widget: str, given: object) -> Source:
@@ -153,19 +199,17 @@ def of_feed(widget: str, given: object, topic: str | None = None) -> Source:
     return Source(topic=None if topic is None else feed[topic], feed=feed)
 
 
-def of_either(widget: str, given: object, topic: str, record: type[Record]) -> Source:
-    """The source behind a widget's first argument: a feed that has ``topic``, or a topic of ``record`` rows.
+def of_either(widget: str, given: object, topic: str, *records: type[Record]) -> Source:
+    """The source behind a widget's first argument: a feed that has ``topic``, or such a topic, of ``records`` rows.
 
     Raises:
         BadOptionType: it is something else.
         UnknownTopic: the feed has no such topic.
     """
-    if _is_feed(given):
-        return of_feed(widget, given, topic)
-    source = of_topic(widget, given)
-    if not issubclass(source.topic.record_type, record):
-        rows = source.topic.record_type.__name__
-        raise BadOptionType(f"{widget} needs a topic of {record.__name__} rows; {source.topic.name!r} has {rows}.")
+    source = of_feed(widget, given, topic) if _is_feed(given) else of_topic(widget, given)
+    if not issubclass(source.topic.record_type, records):
+        rows, wanted = source.topic.record_type.__name__, " or ".join(record.__name__ for record in records)
+        raise BadOptionType(f"{widget} needs a topic of {wanted} rows; {source.topic.name!r} has {rows}.")
     return source
 
 

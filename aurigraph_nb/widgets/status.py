@@ -1,45 +1,50 @@
-"""How the connection is doing, and a button to try again at once."""
+"""How the connections are doing, and a button to try again."""
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from aurigraph_nb import registry
+from aurigraph_nb.dispatch import CallbackErrors, Subscription
+from aurigraph_nb.errors import BadOption, BadOptionType
 
 from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
-from .cells import number, text
+from .cards import Card, Item, count, milli
 from .flow import DEFAULT_RATE_HZ
-from .sources import StatusLike, TopicStatusLike, of_feed
+from .links import NOT_OPEN, Overview, looker
+from .sources import FeedLike, Source
 
 LOOK_EVERY_S = 0.25
-"""How often the feed is asked for its status, in seconds."""
+"""How often a feed is asked for its status, in seconds."""
 FIGURES_EVERY_S = 1.0
 """How often counters and ages are sent while nothing else changes, in seconds."""
+FOLD_AFTER_S = 3.0
+"""How long the compact form stays unfolded, in seconds."""
+MAX_ROWS = 50
+"""Connections, and topics, that are listed; more are counted."""
+_PLAIN = tuple(name for name in Overview.__struct_fields__ if name not in ("connections", "topics"))
 
 
-class ConnectionStatus(LiveWidget):
-    """State of a feed's connection, attempts, next try, age of the data, lag, and a row a topic.
-
-    A change of state shows at once, counters once a second; ages and the countdown go on in the browser. The button
-    calls ``feed.reconnect()``. ``rate_hz``: most updates a second.
-
-    Raises:
-        BadOptionType: no feed was given, or there is no such option.
-    """
+class _Status(LiveWidget):
+    """What the full status and the badge share."""
 
     _esm = script("status")
     _css = style("status")
 
-    def __init__(self, feed: object, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
-        refuse_unknown(type(self), unknown)
-        source = of_feed(type(self).__name__, feed)
+    def _build(self, given: object, setup: dict[str, Any], rate_hz: float) -> None:
+        self._feed, self._look = looker(type(self).__name__, given)
         self._look_due = 0.0
         self._figures_due = 0.0
-        self._status: StatusLike = source.feed.status
         self._sent: tuple[Any, ...] = ()
-        self._reconnect_wanted = False
-        self._reconnecting: threading.Thread | None = None
-        super().__init__(source, setup={"title": "Connection"}, rate_hz=rate_hz)
+        self._now: Overview = self._look()
+        super().__init__(Source(feed=self._feed), setup=setup, rate_hz=rate_hz)
+
+    def _repr_source(self) -> str:
+        return "all feeds" if self._feed is None else "feed"
 
     def _check_health(self, now: float) -> None:
         """Nothing to add to what the widget shows anyway."""
@@ -47,28 +52,101 @@ class ConnectionStatus(LiveWidget):
     def _news(self, now: float) -> bool:
         if now >= self._look_due:
             self._look_due = now + LOOK_EVERY_S
-            self._status = self._source.feed.status
-        return now >= self._figures_due or _words(self._status) != self._sent
+            self._now = self._look()
+        return now >= self._figures_due or self._now.words() != self._sent
 
     def _snapshot(self, now: float) -> Message:
-        status = self._status = self._source.feed.status
+        seen = self._now = self._look()
         self._figures_due = now + FIGURES_EVERY_S
-        self._sent = _words(status)
-        now_ns = self._source.feed.now_ns()
-        body = {
-            "state": text(status.state, 32),
-            "url": text(status.url),
-            "protocol": text(status.protocol, 32),
-            "ended": bool(getattr(status, "ended", False)),
-            "attempts": status.attempts,
-            "next_try_ms": _until_ms(status.next_try_ns, now_ns),
-            "age_ms": None if status.last_update is None else round((now_ns - status.last_update) / 1e6),
-            "error": None if status.error is None else text(status.error, 512),
-            "callback_errors": status.callback_errors,
-            "callback_error": None if status.last_callback_error is None else text(status.last_callback_error, 512),
-            "topics": [_topic_row(name, topic) for name, topic in status.topics.items()],
+        self._sent = seen.words()
+        return Message(self._body(seen))
+
+    def _body(self, seen: Overview) -> dict[str, Any]:
+        return {"state": seen.state, "ended": seen.ended, "error": seen.error}
+
+
+class ConnectionBadge(_Status):
+    """The state of a feed (None: of all open feeds) as one small badge with its word.
+
+    ``rate_hz``: most updates a second.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(self, feed: object = None, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+        refuse_unknown(type(self), unknown)
+        self._build(feed, {"title": "Connection", "form": "badge"}, rate_hz)
+
+
+class ConnectionStatus(_Status):
+    """How a feed (None: all open feeds) is connected: state, health, attempts, latency, errors, and a button.
+
+    Connected is green, connecting and reconnecting yellow and moving, an error red, disconnected grey; each has its
+    word. Below are a row a connection (quality, latency, attempts, last error) and a row a topic. The button is off
+    while there is nothing to do; after an error it calls ``feed.connect()``, else ``feed.reconnect()``, and then
+    ``on_refresh``.
+
+    ``compact``: one line that unfolds at each change of state, or at a press, and folds after three seconds (readers
+    who asked their system for less motion fold it themselves). ``show_details``: the rows; ``show_latency``: round trip
+    times; ``position``: ``"inline"``, or ``"fixed"`` in the corner of the page; ``on_refresh``: called without argument
+    on the callback thread; ``rate_hz``: most updates a second. A change of state shows at once, counters once a second.
+
+    Raises:
+        BadOption: ``position`` is neither inline nor fixed.
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(
+        self,
+        feed: object = None,
+        *,
+        compact: bool = False,
+        show_details: bool = True,
+        show_latency: bool = True,
+        position: str = "inline",
+        on_refresh: Callable[[], object] | None = None,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        **unknown: object,
+    ) -> None:
+        refuse_unknown(type(self), unknown)
+        _check_flags(compact=compact, show_details=show_details, show_latency=show_latency)
+        if position not in ("inline", "fixed"):
+            raise BadOption(f'position={position!r}: expected "inline" or "fixed"')
+        self._reconnect_wanted = False
+        self._reconnecting: threading.Thread | None = None
+        setup = {
+            "title": "Connections" if feed is None else "Connection",
+            "form": "compact" if compact else "full",
+            "details": show_details,
+            "latency": show_latency,
+            "fixed": position == "fixed",
+            "fold_ms": FOLD_AFTER_S * 1e3,
         }
-        return Message(body)
+        refreshed = _callback(on_refresh)
+        self._build(feed, setup, rate_hz)
+        errors = getattr(self._feed, "callback_errors", None) or CallbackErrors()
+        self._refreshed = None if refreshed is None else _subscription(refreshed, errors)
+
+    def close(self) -> None:
+        """Remove the widget from the page; the feeds go on. Closing twice is harmless."""
+        refreshed = getattr(self, "_refreshed", None)
+        if refreshed is not None:
+            refreshed.close()
+        super().close()
+
+    def _body(self, seen: Overview) -> dict[str, Any]:
+        rows, topics = seen.connections[:MAX_ROWS], seen.topics[:MAX_ROWS]
+        body: dict[str, Any] = {name: getattr(seen, name) for name in _PLAIN}
+        sums = {
+            "messages": seen.column(seen.connections, 6),
+            "topics_total": len(seen.topics),
+            "topics_open": sum(row[1] != NOT_OPEN for row in seen.topics),
+            "lag_ms": max((row[5] for row in seen.topics if row[5] is not None), default=None),
+            "stale": [row[0] for row in seen.topics if row[2]][:8],
+        }
+        body |= {"total": seen.total, "active": seen.active, "health": seen.health, **sums}
+        return body | ({"connections": rows, "topics": topics} if self._setup["details"] else {})
 
     # ---- the button
 
@@ -88,32 +166,92 @@ class ConnectionStatus(LiveWidget):
     def _reconnect(self) -> None:
         self._action_error = None
         try:
-            self._source.feed.reconnect()
+            for feed in registry.feeds() if self._feed is None else (self._feed,):
+                _again(feed)
         except Exception as error:  # noqa: BLE001 - whatever it was, the reader of the widget is told
             self._action_failed(error)
+        if self._refreshed is not None:
+            self._refreshed.offer([None])
+        self._painter.wake(self)
 
 
-def _words(status: StatusLike) -> tuple[Any, ...]:
-    """What is worth a message at once: everything but counters and ages."""
-    topics = tuple((n, str(t.state), t.stale, t.attempts, t.error) for n, t in status.topics.items())
-    return (str(status.state), status.attempts, status.next_try_ns, status.error, status.callback_errors, topics)
+class ConnectionStats(Card):
+    """The connections of a feed (None: of all open feeds) in figures.
+
+    How many there are and stand, their health, messages, reconnects, latency, frames not understood, rows dropped.
+    ``rate_hz``: most updates a second.
+
+    Raises:
+        BadOptionType: something else was given, or there is no such option.
+    """
+
+    def __init__(self, feed: object = None, *, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+        refuse_unknown(type(self), unknown)
+        self._feed, self._look = looker(type(self).__name__, feed)
+        self._look_due = 0.0
+        self._shown: Sequence[Item] = ()
+        self._fresh: Sequence[Item] = ()
+        title = "All connections" if feed is None else "Connection figures"
+        self._build(Source(feed=self._feed), title=title, rate_hz=rate_hz)
+
+    def _repr_source(self) -> str:
+        return "all feeds" if self._feed is None else "feed"
+
+    def _check_health(self, now: float) -> None:
+        """Nothing to add to what the card shows anyway."""
+
+    def _news(self, now: float) -> bool:
+        if now >= self._look_due:
+            self._look_due = now + FIGURES_EVERY_S
+            self._fresh = _figures(self._look())
+        return self._fresh != self._shown
+
+    def _items(self) -> Sequence[Item]:
+        self._shown = self._fresh = _figures(self._look())
+        return self._shown
 
 
-def _until_ms(ns: int | None, now_ns: int) -> int | None:
-    return None if ns is None else max(0, round((ns - now_ns) / 1e6))
+def _figures(seen: Overview) -> Sequence[Item]:
+    share = seen.active / seen.total if seen.total else None
+    latency = seen.latency_ms if isinstance(seen.latency_ms, (int, float)) else None
+    return (
+        Item(label="Active", look="bar", text=f"{seen.active} of {seen.total}", hint="connections", level=share),
+        Item(label="Health", look="badge", text=seen.health or "–"),
+        Item(label="Messages", text=count(seen.column(seen.connections, 6))),
+        Item(label="Reconnects", text=count(seen.column(seen.connections, 5))),
+        Item(label="Latency", text=milli(latency), hint="round trip, the longest of all"),
+        Item(label="Not understood", text=count(seen.column(seen.topics, 7)), hint="frames"),
+        Item(label="Dropped", text=count(seen.column(seen.topics, 8)), hint="rows evicted from full stores"),
+    )
 
 
-def _topic_row(name: str, topic: TopicStatusLike) -> list[Any]:
-    """A topic as the front end gets it: name, state, stale, messages, rate, lag, age, undecoded, dropped, error."""
-    return [
-        text(name, 64),
-        text(topic.state, 32),
-        topic.stale,
-        topic.messages,
-        number(topic.rate_hz, digits=2),
-        None if topic.lag_ms is None else number(topic.lag_ms, digits=1),
-        None if topic.staleness_s is None else round(topic.staleness_s * 1000),
-        topic.undecoded,
-        topic.dropped,
-        None if topic.error is None else text(topic.error),
-    ]
+def _again(feed: FeedLike) -> None:
+    """Connect a feed that is not connected; one that is, or is on its way, is left alone."""
+    state = str(feed.status.state)
+    if state == "ERROR":
+        feed.connect()
+    elif state == "DISCONNECTED":
+        feed.reconnect()
+
+
+def _check_flags(**flags: object) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise BadOptionType(f"{name}={value!r}: expected True or False")
+
+
+def _callback(fn: Callable[[], object] | None) -> Callable[[Any], object] | None:
+    if fn is None:
+        return None
+    if not callable(fn):
+        raise BadOptionType(f"on_refresh={fn!r}: something callable was expected")
+
+    @functools.wraps(fn)
+    def call(_: Any) -> object:
+        return fn()
+
+    return call
+
+
+def _subscription(fn: Callable[[Any], object], errors: CallbackErrors) -> Subscription:
+    return Subscription(fn, where=None, batch=False, errors=errors, on_close=lambda _: None)

@@ -10,7 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aurigraph_nb.errors import BadOption, BadOptionType
-from aurigraph_nb.schema import LOCAL_COLUMNS, Peer, Record, Transaction, Validator, columns
+from aurigraph_nb.schema import (
+    LOCAL_COLUMNS,
+    EndpointLatency,
+    EndpointThroughput,
+    InferenceRequest,
+    ModelMetrics,
+    Peer,
+    RateLimit,
+    Record,
+    Transaction,
+    UserSession,
+    Validator,
+    columns,
+)
 
 from .assets import script, style
 from .base import LiveWidget, Message, checked_height, refuse_unknown
@@ -21,7 +34,20 @@ from .sources import Source, of_topic
 
 NEWEST_ROWS = 200
 """Rows that a table without a key shows."""
-_STATE_KEYS: Mapping[type[Record], str] = {Validator: "id", Peer: "peer_id", Transaction: "hash"}
+_STATE_KEYS: Mapping[type[Record], str] = {
+    Validator: "id",
+    Peer: "peer_id",
+    Transaction: "hash",
+    UserSession: "session_id",
+    ModelMetrics: "model",
+    RateLimit: "endpoint",
+    EndpointThroughput: "endpoint",
+    EndpointLatency: "endpoint",
+    InferenceRequest: "id",
+}
+_NEWEST_FIRST = (Transaction, InferenceRequest)
+_ASIDE = (*LOCAL_COLUMNS, "extra", "timestamp", "sequence", "metadata", "source")
+"""Columns that a table shows only when asked."""
 _TOP_COLUMNS = 12
 
 
@@ -42,7 +68,10 @@ class BaseTable(LiveWidget):
         rate_hz: float,
         newest_first: bool = False,
         keep: int = MAX_ROWS,
+        more: Mapping[str, Any] | None = None,
+        when_offline: str | None = None,
     ) -> None:
+        self._clear_wanted = False
         self._rows = rows
         self._columns = tuple(columns)
         self._mark: int | None = None
@@ -58,7 +87,24 @@ class BaseTable(LiveWidget):
                 for c in self._columns
             ],
         }
-        super().__init__(source, setup=setup, rate_hz=rate_hz)
+        setup |= more or {}
+        super().__init__(source, setup=setup, rate_hz=rate_hz, when_offline=when_offline)
+
+    def _recast(self) -> None:
+        self._rows = StateRows(lambda: self._topic.state.current, self._topic.lock)
+
+    # ---- the button that clears, where a table has one
+
+    def _request(self, kind: str) -> None:
+        if kind == "clear":
+            self._clear_wanted = True
+
+    def _serve(self) -> None:
+        with self._guard:
+            wanted, self._clear_wanted = self._clear_wanted, False
+        if wanted and "clear" in self._setup:
+            with self._topic.lock:
+                self._topic.state.clear()
 
     # ---- messages
 
@@ -111,7 +157,7 @@ class LiveTable(BaseTable):
     """The rows of a topic as a table: one row a ``key``, or without a key the newest 200 rows.
 
     ``key``: a column whose newest row is shown, e.g. ``"id"``; by default that of the topic's state (validators by
-    ``id``, peers by ``peer_id``, transactions by ``hash``), where there is one. ``columns``: the columns to show
+    ``id``, models by ``model``, transactions by ``hash``, …), where there is one. ``columns``: the columns to show
     (default: the topic's own). ``height`` in pixels; ``rate_hz``: most updates a second. At most 10,000 rows are shown.
 
     Raises:
@@ -134,7 +180,7 @@ class LiveTable(BaseTable):
         source = of_topic(type(self).__name__, topic)
         record = source.topic.record_type
         rows = _rows_by(source, _checked_key(record, key))
-        newest_first = (key is None and not isinstance(rows, StateRows)) or issubclass(record, Transaction)
+        newest_first = (key is None and not isinstance(rows, StateRows)) or issubclass(record, _NEWEST_FIRST)
         self._build(
             source,
             rows,
@@ -175,7 +221,7 @@ def _checked_key(record: type[Record], key: str | None) -> str | None:
 def _checked_columns(record: type[Record], wanted: Sequence[str] | None) -> list[str]:
     known = _names(record)
     if wanted is None:
-        own = [name for name in known if name not in LOCAL_COLUMNS and name not in ("extra", "timestamp")]
+        own = [name for name in known if name not in _ASIDE]
         return ["timestamp", *own][:_TOP_COLUMNS]
     if isinstance(wanted, str) or not isinstance(wanted, Sequence):
         raise BadOptionType(f"columns={wanted!r}: expected a list of column names out of {', '.join(known)}")

@@ -114,8 +114,8 @@ class FakeFeed:
         self.reconnected = threading.Event()
         self.reconnects = 0
         self.reconnect_error = None
-        self.status = a_status(protocol=protocol)
         self.topics = {name: FakeTopic(name, record, self, **bounds) for name, record in SYSTEMS[protocol].items()}
+        self.status = a_status(protocol=protocol, topics={next(iter(self.topics)): a_topic_status()})
 
     def __getitem__(self, name):
         try:
@@ -155,7 +155,7 @@ def a_status(**changes):
         "dropped_messages": 0,
         "callback_errors": 0,
         "last_callback_error": None,
-        "topics": {"metrics": a_topic_status()},
+        "topics": {},
     }
     return SimpleNamespace(**(fields | changes))
 

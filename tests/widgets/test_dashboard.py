@@ -5,6 +5,8 @@ import pytest
 from aurigraph_nb import widgets
 from aurigraph_nb.errors import BadOption, BadOptionType, UnknownTopic
 
+from .doubles import FakeFeed, a_status
+
 
 def test_the_dashboard_shows_every_topic(desk, feed):
     dashboard = widgets.Dashboard(feed)
@@ -52,7 +54,7 @@ def test_a_feed_that_lacks_a_topic_leaves_no_widget_behind(desk, feed):
 
 
 def test_options_are_checked_before_anything_is_made(desk, feed):
-    with pytest.raises(BadOptionType, match="has no option 'theme'; it takes rate_hz"):
+    with pytest.raises(BadOptionType, match="has no option 'theme'; it takes rate_hz, when_offline"):
         widgets.Dashboard(feed, theme="dark")
     with pytest.raises(BadOption, match="rate_hz=0"):
         widgets.Dashboard(feed, rate_hz=0)
@@ -63,3 +65,38 @@ def test_options_are_checked_before_anything_is_made(desk, feed):
 
 def test_the_rate_goes_to_every_widget(desk, feed):
     assert {w.rate_hz for w in widgets.Dashboard(feed, rate_hz=2).widgets} == {2.0}
+
+
+@pytest.mark.parametrize(
+    "protocol, names",
+    [
+        ("live", "ConnectionStatus MetricsCard TPSChart NetworkCard BlockTable"),
+        ("channels", "ConnectionStatus BandwidthChart ConnectionStats SessionTable LiveTable"),
+        (
+            "fakeai",
+            "ConnectionStatus MetricsCard LiveChart AggregateStats ModelTable SystemHealth RequestHistory RateLimits "
+            "ErrorMonitor LiveTable LiveTable",
+        ),
+    ],
+)
+def test_the_dashboard_goes_by_the_system_of_the_feed(desk, protocol, names):
+    feed = FakeFeed(protocol)
+    dashboard = widgets.Dashboard(feed)
+    assert [type(w).__name__ for w in dashboard.widgets] == names.split()
+    assert all(topic.opened for topic in feed.topics.values())
+
+
+@pytest.mark.parametrize("protocol, able", [("portal", 0), ("live", 0), ("channels", 2), ("fakeai", 7)])
+def test_made_up_data_are_shown_by_those_widgets_that_can(desk, protocol, able):
+    feed = FakeFeed(protocol)
+    feed.status = a_status(state="DISCONNECTED", protocol=protocol)
+    dashboard = widgets.Dashboard(feed, when_offline="simulate")
+    pages = [desk.open(widget) for widget in dashboard.widgets]
+    desk.run(4)
+    labels = [
+        any(m.get("notice", {}).get("simulated") for m, _ in page.comm.messages if m.get("kind") == "snapshot")
+        for page in pages
+    ]
+    assert sum(labels) == able
+    with pytest.raises(BadOption, match="when_offline='x'"):
+        widgets.Dashboard(feed, when_offline="x")

@@ -100,6 +100,18 @@ def test_a_short_loss_shows_nothing_made_up(desk):
     assert simulated_in(messages) is False
 
 
+@pytest.mark.parametrize("kind", [widgets.LiveTable, widgets.LiveChart])
+def test_a_widget_without_made_up_data_takes_no_notice(desk, kind):
+    feed = FakeFeed("channels")
+    feed["bandwidth"].put(upload_mbps=1.0)
+    widget = kind(feed["bandwidth"])
+    page = desk.open(widget)
+    page.take()
+    lose(feed)
+    page.take(10)
+    assert (widget.errors, widget.flow.snapshots) == (0, 1)
+
+
 def test_a_closed_feed_shows_what_it_stored(desk):
     feed = FakeFeed("channels")
     feed.closed = True

@@ -17,6 +17,8 @@ PAGE = """
 const timers = [];
 globalThis.setTimeout = (work) => timers.push(work) && timers.length;
 globalThis.clearTimeout = (id) => { if (id) timers[id - 1] = null; };
+let lessMotion = false;
+globalThis.matchMedia = () => ({ matches: lessMotion, addEventListener() {}, removeEventListener() {} });
 globalThis.document = { hidden: false, addEventListener() {}, removeEventListener() {} };
 function aModel(state = {}) {
   const handlers = {};
@@ -434,3 +436,191 @@ def test_points_are_bounded_by_number_and_by_time():
     )
     assert lengths[0] <= 1000
     assert 100 <= lengths[1] <= 100 + 256
+
+
+def test_points_beyond_those_shown_move_the_window():
+    ranges = run(
+        "chart",
+        POINTS
+        + """
+        const view = Object.create(ChartView.prototype);
+        view.setup = { show: 3 };
+        view.data = points();
+        const found = [];
+        for (let i = 0; i < 5; i += 1) { view.data.delta({ count: 1 }, pack(i, i, i)); found.push(view.range()); }
+        return found;
+        """,
+    )
+    assert ranges == [None, None, None, [1, 3], [2, 4]]
+
+
+def test_a_narrow_chart_has_few_times_below_it():
+    ticks = run(
+        "chart",
+        """
+        const view = Object.create(ChartView.prototype);
+        return [200, 400, 800, 4000].map((clientWidth) => { view.frame = { clientWidth }; return view.ticks(); });
+        """,
+    )
+    assert ticks == [2, 3, 7, 8]
+
+
+LIVELY = (
+    TABLE
+    + """
+const lively = (ui) => aTable({ row_mark_ms: 2000, sort: { column: 1, down: true } }, ui);
+"""
+)
+
+
+def test_a_table_may_have_an_order_of_its_own_to_come_back_to():
+    orders = run(
+        "table",
+        LIVELY
+        + """
+        const t = lively();
+        t.snapshot({ rows: [["a", "x", 1], ["b", "x", 3], ["c", "x", 2]] });
+        const orders = [t.shown().join("")];
+        for (const column of [1, 1, 0, 0, 0]) { t.sortBy(column); orders.push(t.shown().join("")); }
+        return [orders, lively({ sort: 0, down: false }).sort];
+        """,
+    )
+    assert orders == [["bca", "acb", "bca", "abc", "abc", "bca"], {"column": 0, "down": False}]
+
+
+def test_new_rows_fade_in_changed_ones_are_marked_and_ended_ones_stay_two_seconds():
+    found = run(
+        "table",
+        LIVELY
+        + """
+        const t = lively();
+        let now = 1000;
+        performance.now = () => now;
+        const look = (key) => { const r = t.rows.get(key); return [r.fadeUntil, r.changedUntil, r.endedUntil]; };
+        t.snapshot({ rows: [["a", "x", 1]] });
+        const first = look("a");
+        t.delta({ rows: [["a", "x", 2], ["b", "x", 1]] });
+        const marked = [look("a"), look("b")];
+        now = 2000;
+        t.delta({ rows: [["b", "x", 1]], removed: ["a"] });
+        const ended = [look("a"), look("b")];
+        t.sweep(3999);
+        const still = t.shown().join("");
+        t.sweep(4000);
+        return [first, marked, ended, still, t.shown().join("")];
+        """,
+    )
+    first, marked, ended, still, gone = found
+    assert first == [0, 0, 0]
+    assert marked == [[0, 3000, 0], [1600, 0, 0]]
+    assert ended == [[0, 0, 4000], [1600, 0, 0]]
+    assert (still, gone) == ("ab", "b")
+
+
+def test_a_session_that_comes_back_is_not_struck_through():
+    until = run(
+        "table",
+        LIVELY
+        + """
+        const t = lively();
+        t.snapshot({ rows: [["a", "x", 1]] });
+        t.delta({ removed: ["a"] });
+        t.delta({ rows: [["a", "x", 1]] });
+        return t.rows.get("a").endedUntil;
+        """,
+    )
+    assert until == 0
+
+
+def test_with_less_motion_rows_come_change_and_go_without_a_mark():
+    found = run(
+        "table",
+        LIVELY
+        + """
+        lessMotion = true;
+        const t = lively();
+        t.snapshot({ rows: [["a", "x", 1]] });
+        t.delta({ rows: [["a", "x", 2], ["b", "x", 1]] });
+        const [a, b] = [t.rows.get("a"), t.rows.get("b")];
+        t.delta({ removed: ["a"] });
+        return [a.changedUntil, b.fadeUntil, a.marks, t.shown()];
+        """,
+    )
+    assert found == [0, 0, None, ["b"]]
+
+
+def test_a_log_that_is_told_counts_knows_every_type_and_its_number():
+    found = run(
+        "log",
+        """
+        const log = new Events(aModel({ _setup: { keep: 3 } }));
+        log.snapshot({ events: [[1, 0, "high", "error", "m"]], total: 1, counts: { critical: 0, high: 1 } });
+        return [[...log.types], log.counts];
+        """,
+    )
+    assert found == [["critical", "high"], {"critical": 0, "high": 1}]
+
+
+def test_a_log_tells_its_views_when_all_entries_are_others():
+    bases = run(
+        "log",
+        """
+        const log = new Events(aModel({ _setup: { keep: 3 } }));
+        const after = (method, message) => { log[method]({ events: [], total: 0, ...message }); return log.base; };
+        return [after("snapshot"), after("delta"), after("delta", { reset: true }), after("snapshot")];
+        """,
+    )
+    assert bases == [1, 1, 2, 3]
+
+
+def test_a_connection_has_four_tones_and_unknown_words_are_grey():
+    assert run(
+        "status",
+        """
+        const words = ["CONNECTED", "CONNECTING", "RECONNECTING", "ERROR", "DISCONNECTED", "CLOSED", "constructor"];
+        return words.map(connTone);
+        """,
+    ) == ["good", "wait", "wait", "bad", "calm", "calm", "calm"]
+
+
+def test_a_run_that_ended_is_not_called_disconnected():
+    words = run(
+        "status",
+        """
+        return [["DISCONNECTED", true], ["ERROR", true], ["DISCONNECTED", false]].map(([state, ended]) => {
+          const connection = new Connection();
+          connection.snapshot({ state, ended });
+          return connection.word();
+        });
+        """,
+    )
+    assert words == ["ENDED", "ERROR", "DISCONNECTED"]
+
+
+def test_the_status_is_summed_up_in_words():
+    words = run(
+        "status",
+        """
+        const now = { messages: 1234, topics_open: 2, topics_total: 300, topics: Array(50).fill([]), lag_ms: 1.25,
+          stale: ["network"], protocol: "live", connection_id: "c-1", queued: 1, dropped_messages: 2, total: 1,
+          connections: [[]] };
+        return [summaryOf(now), factsOf(now)];
+        """,
+    )
+    assert words == [
+        "2 of 300 topics open · 1,234 messages · lag up to 1.3 ms · stale: network",
+        "protocol live · connection c-1 · messages waiting to be sent: 1 · messages never sent: 2 · "
+        "the first 50 topics",
+    ]
+
+
+def test_made_up_data_are_not_called_the_last_known_state():
+    words = run(
+        "card",
+        """
+        const link = { patient: true, gone: false };
+        const say = (notice) => noticeOf({ ...link, notice }, null)[0];
+        return [say({ link: "ERROR", simulated: true }), say({ link: "ERROR", simulated: false })];
+        """,
+    )
+    assert words == ["", "Feed error; this is the last known state."]

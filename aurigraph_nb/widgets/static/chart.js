@@ -1,6 +1,7 @@
 // Lines over time. plotly.js comes from the kernel once a page; after that only new points travel, as float64.
 
 const PLOTLY = "__aurigraph_plotly";
+const TICK_PX = 96; // room for a time below the axis
 const ASK_MS = 8000;
 const ASK_TIMES = 4;
 
@@ -179,7 +180,14 @@ class ChartView {
   }
 
   resize() {
-    if (this.made && this.frame.clientWidth > 0) this.plotly.Plots.resize(this.target);
+    if (!this.made || this.frame.clientWidth === 0) return;
+    this.target.layout.xaxis.nticks = this.ticks();
+    this.plotly.Plots.resize(this.target);
+  }
+
+  // As many times as fit side by side.
+  ticks() {
+    return Math.max(2, Math.min(8, Math.floor((this.frame.clientWidth - 88) / TICK_PX)));
   }
 
   theme() {
@@ -281,9 +289,10 @@ class ChartView {
 
   range() {
     const { x, windowMs } = this.data;
-    if (windowMs === null || x.length === 0) return null;
+    const { show: most } = this.setup;
+    if (x.length === 0 || (windowMs === null && x.length <= most)) return null;
     const last = x[x.length - 1];
-    return [Math.max(x[0], last - windowMs), last];
+    return [windowMs === null ? x[x.length - most] : Math.max(x[0], last - windowMs), last];
   }
 
   shapes() {
@@ -320,7 +329,7 @@ class ChartView {
     const old = this.made && this.target.layout ? this.target.layout : null;
     const layout = {
       autosize: true,
-      margin: { l: 56, r: 16, t: 8, b: 30 },
+      margin: { l: panels > 1 ? 72 : 56, r: 16, t: 8, b: 36 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font,
@@ -339,7 +348,8 @@ class ChartView {
         zeroline: false,
         hoverformat: "%Y-%m-%d %H:%M:%S UTC",
         automargin: false,
-        nticks: 7,
+        tickangle: 0,
+        nticks: this.ticks(),
       },
     };
     const range = this.range();
@@ -362,7 +372,8 @@ class ChartView {
         gridcolor: grid,
         zeroline: false,
         nticks: panels > 1 ? 4 : 6,
-        tickformat: line.unit === "%" ? "~g" : "~s",
+        tickformat: line.unit === "%" ? "~g" : undefined,
+        exponentformat: "SI",
         ticksuffix: line.unit === "%" ? "%" : "",
         fixedrange: false,
         title: panels > 1 && line.unit && line.unit !== "%" ? { text: line.unit, standoff: 4 } : undefined,

@@ -30,7 +30,7 @@ const TONES = new Map(
   Object.entries({
     good: "ACTIVE CONFIRMED SUCCESS CONNECTED HEALTHY OPTIMAL EXCELLENT COMMITTED LEADER",
     fine: "GOOD FOLLOWER PROPOSING",
-    wait: "PENDING CONNECTING RECONNECTING DEGRADED FAIR UNBONDING STANDBY SYNCING CANDIDATE ELECTING",
+    wait: "PENDING CONNECTING RECONNECTING DEGRADED FAIR UNBONDING STANDBY SYNCING CANDIDATE ELECTING IN_PROGRESS",
     bad: "JAILED FAILED DISCONNECTED CRITICAL POOR ERROR OFFLINE UNHEALTHY",
     calm: "INACTIVE CLOSED OBSERVER ENDED",
   }).flatMap(([tone, words]) => words.split(" ").map((word) => [word, tone])),
@@ -40,9 +40,9 @@ function toneOf(word) {
   return TONES.get(String(word).toUpperCase()) ?? "plain";
 }
 
-function badge(node, word) {
+function badge(node, word, tone = toneOf(word)) {
   const known = word !== null && word !== undefined && word !== "–";
-  node.className = known ? `ag-badge ag-tone-${toneOf(word)}` : "ag-none";
+  node.className = known ? `ag-badge ag-tone-${tone}` : "ag-none";
   setText(node, known ? word : "–");
 }
 
@@ -286,10 +286,13 @@ class View {
     this.queued = false;
     this.root = element("div", "ag");
     this.body = element("div", "ag-body");
+    this.mark = element("div", "ag-made-up");
+    this.mark.append(element("b", "", "Simulated"), " – made-up figures, because the feed is disconnected");
+    this.mark.hidden = true;
     this.line = element("div", "ag-notice");
     this.line.setAttribute("role", "status");
     this.line.hidden = true;
-    this.root.append(this.body, this.line);
+    this.root.append(this.mark, this.body, this.line);
     el.append(this.root);
     this.applyTheme();
     this.part = build({ link, data: link.data, model: link.model, root: this.root, body: this.body, view: this });
@@ -336,6 +339,7 @@ class View {
     show(this.line, words !== "");
     this.line.className = `ag-notice ag-notice-${tone}`;
     setText(this.line, words);
+    show(this.mark, Boolean(this.link.notice.simulated));
     this.root.classList.toggle("ag-off", this.link.gone || Boolean(this.link.notice.closed));
   }
 
@@ -350,13 +354,13 @@ class View {
 
 // The one thing worth saying below a widget, and how it looks.
 function noticeOf(link, failure) {
-  const { error, errors, last, closed, link: state } = link.notice;
+  const { error, errors, last, closed, link: state, simulated } = link.notice;
   if (link.gone) return ["The kernel is gone; this is what it last sent.", "calm"];
   if (failure) return [failure, "error"];
   if (error) return [errors > 1 ? `${error} (${errors} times)` : error, "error"];
   if (closed) return ["Closed. What was received stays here.", "calm"];
   if (!link.patient) return ["Waiting for the kernel …", "calm"];
-  if (state) return [`Feed ${String(state).toLowerCase()}; this is the last known state.`, "wait"];
+  if (state && !simulated) return [`Feed ${String(state).toLowerCase()}; this is the last known state.`, "wait"];
   if (errors) return [`${errors} ${errors === 1 ? "error" : "errors"} so far; the last: ${last}`, "calm"];
   return ["", "calm"];
 }
@@ -367,6 +371,21 @@ function header(body, title) {
   bar.append(heading);
   body.append(bar);
   return bar;
+}
+
+function reducedMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+// A button that asks the kernel to empty the list.
+function clearButton(bar, link, hint) {
+  const button = element("button", "ag-button", "Clear");
+  button.type = "button";
+  button.title = hint;
+  button.setAttribute("aria-label", hint);
+  button.addEventListener("click", () => link.say("clear"));
+  bar.append(button);
+  return button;
 }
 
 // anywidget calls this once a model, and hands initialize and render different model objects: they share `link`.

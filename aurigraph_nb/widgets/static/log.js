@@ -5,27 +5,39 @@ const TOP_PX = 6;
 class Events {
   constructor(model) {
     this.keep = model.get("_setup").keep;
+    this.base = 0; // grows when all entries are replaced
     this.events = []; // oldest first: [number, ms, type, severity, message]
     this.types = new Set();
     this.total = 0;
+    this.counts = null; // by type, where the kernel counts
     const off = (model.get("_ui") ?? {}).off;
     this.off = new Set(Array.isArray(off) ? off.filter((type) => typeof type === "string") : []);
   }
 
   snapshot(message) {
-    this.events = [];
+    this.restart();
     this.put(message);
   }
 
   delta(message) {
-    if (message.reset) this.events = [];
+    if (message.reset) this.restart();
     this.put(message);
+  }
+
+  // What comes now may have the numbers of other entries before.
+  restart() {
+    this.events = [];
+    this.base += 1;
   }
 
   put(message) {
     this.events.push(...message.events);
     if (this.events.length > this.keep) this.events.splice(0, this.events.length - this.keep);
     this.total = message.total;
+    if (message.counts) {
+      this.counts = message.counts;
+      for (const type of Object.keys(message.counts).slice(0, 24)) this.types.add(type);
+    }
     for (const event of message.events) if (this.types.size < 24) this.types.add(event[2]);
   }
 
@@ -46,6 +58,7 @@ class LogView {
     this.view = view;
     this.link = link;
     this.paused = false;
+    this.base = 0;
     this.seen = 0; // total when the list was last drawn
     this.nodes = new Map();
     this.chips = new Map();
@@ -56,6 +69,8 @@ class LogView {
     this.filter.setAttribute("role", "group");
     this.filter.setAttribute("aria-label", `${setup.title}: types shown`);
     bar.append(this.count);
+    if (setup.clear) clearButton(bar, link, setup.clear);
+    this.none = setup.none ?? "No data yet";
     body.append(this.filter);
     this.frame = element("div", "ag-log");
     this.list = element("ol", "ag-list");
@@ -65,7 +80,7 @@ class LogView {
     this.list.setAttribute("aria-live", "off"); // too much to be read aloud
     this.list.setAttribute("aria-label", setup.title);
     this.list.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.empty = element("div", "ag-empty", "No data yet");
+    this.empty = element("div", "ag-empty", this.none);
     this.more = element("button", "ag-more");
     this.more.type = "button";
     this.more.hidden = true;
@@ -98,6 +113,7 @@ class LogView {
 
   draw() {
     this.drawChips();
+    if (this.base !== this.data.base) this.forget();
     setText(this.count, this.data.total ? `${this.data.total.toLocaleString("en-US")} in total` : "");
     const fresh = this.data.total - this.seen;
     const held = this.paused && this.seen >= 0 && fresh > 0 && this.nodes.size > 0;
@@ -106,10 +122,19 @@ class LogView {
     else this.drawList();
   }
 
+  forget() {
+    this.base = this.data.base;
+    this.seen = -1;
+    for (const node of this.nodes.values()) node.remove();
+    this.nodes.clear();
+  }
+
   drawChips() {
     for (const type of this.data.types) {
       if (!this.chips.has(type)) this.chips.set(type, this.newChip(type));
-      this.chips.get(type).setAttribute("aria-pressed", String(!this.data.off.has(type)));
+      const chip = this.chips.get(type);
+      chip.setAttribute("aria-pressed", String(!this.data.off.has(type)));
+      if (this.data.counts) setText(chip, `${words(type)} ${formatNumber(this.data.counts[type] ?? 0)}`);
     }
     show(this.filter, this.chips.size > 0);
   }
@@ -139,7 +164,7 @@ class LogView {
     }
     this.seen = this.data.total;
     show(this.empty, shown.length === 0);
-    setText(this.empty, this.data.events.length ? "No event of the types chosen" : "No data yet");
+    setText(this.empty, this.data.events.length ? "No event of the types chosen" : this.none);
   }
 
   newEntry([number, ms, type, severity, message]) {

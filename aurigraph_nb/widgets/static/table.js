@@ -3,7 +3,8 @@
 const ROW_PX = 28;
 const OVERSCAN = 6;
 const MARK_MS = 1600; // how long a changed cell is marked
-const SORT_KINDS = new Set(["number", "time"]);
+const FADE_MS = 600; // how long a new row fades in
+const SORT_KINDS = new Set(["number", "time", "gauge"]);
 
 // ---- data: rows by key, and their order
 
@@ -18,7 +19,10 @@ class Rows {
     this.caption = {};
     this.filter = typeof ui.filter === "string" ? ui.filter : "";
     const known = Number.isInteger(ui.sort) && ui.sort >= 0 && ui.sort < this.columns.length;
-    this.sort = known ? { column: ui.sort, down: Boolean(ui.down) } : null;
+    this.home = setup.sort ?? null; // the order to come back to; null: that of arrival
+    this.sort = known ? { column: ui.sort, down: Boolean(ui.down) } : this.home;
+    // Whole rows are marked for so long: new ones fade in, ended ones stay, struck through. 0: single cells are.
+    this.rowMarkMs = setup.row_mark_ms ?? 0;
     this.order = null; // keys as shown; null: to be made anew
     this.filled = new Set(); // columns in which any row has a value
     this.marked = 0; // until when some cell is marked
@@ -40,10 +44,11 @@ class Rows {
   put(message, mark) {
     if (message.reset) this.order = null;
     for (const key of message.removed ?? []) {
-      if (this.rows.delete(key)) this.order = null;
+      this.end(key, mark);
     }
     const now = performance.now();
-    for (const [key, ...cells] of message.rows ?? []) this.putRow(key, cells, mark, now);
+    const lively = this.rowMarkMs > 0 && mark && !reducedMotion();
+    for (const [key, ...cells] of message.rows ?? []) this.putRow(key, cells, mark, now, lively);
     for (const [key, ms] of message.fresh ?? []) {
       const row = this.rows.get(key);
       if (row && !row.updated) row.until = now + Math.min(ms, 60000);
@@ -55,18 +60,49 @@ class Rows {
     if (message.caption) this.caption = message.caption;
   }
 
-  putRow(key, cells, mark, now) {
+  // A row has gone; where rows are marked it stays for a while.
+  end(key, mark) {
+    const row = this.rows.get(key);
+    if (!row) return;
+    if (mark && this.rowMarkMs > 0 && !reducedMotion()) {
+      row.endedUntil = performance.now() + this.rowMarkMs;
+      row.changedUntil = 0;
+      this.marked = Math.max(this.marked, row.endedUntil);
+      return;
+    }
+    this.rows.delete(key);
+    this.order = null;
+  }
+
+  // Ended rows leave when their time is over.
+  sweep(now) {
+    for (const [key, row] of this.rows) {
+      if (row.endedUntil > 0 && row.endedUntil <= now) {
+        this.rows.delete(key);
+        this.order = null;
+      }
+    }
+  }
+
+  putRow(key, cells, mark, now, lively) {
     const old = this.rows.get(key);
     cells.forEach((cell, i) => {
       if (cell !== null) this.filled.add(i);
     });
     if (!old) {
-      this.rows.set(key, { key, cells, marks: null, since: 0, until: 0, updated: false });
+      const fadeUntil = lively ? now + FADE_MS : 0;
+      this.rows.set(key, {
+        key, cells, marks: null, since: 0, until: 0, updated: false, fadeUntil, changedUntil: 0, endedUntil: 0,
+      });
       this.order = null;
       return;
     }
     old.updated = true;
-    if (mark) {
+    old.endedUntil = 0;
+    if (lively && cells.some((cell, i) => cell !== old.cells[i])) {
+      old.changedUntil = now + this.rowMarkMs;
+      this.marked = Math.max(this.marked, old.changedUntil);
+    } else if (mark && this.rowMarkMs === 0) {
       old.marks = cells.map((cell, i) => changeOf(old.cells[i], cell, this.columns[i].kind));
       old.since = now;
       this.marked = now + MARK_MS;
@@ -97,7 +133,7 @@ class Rows {
     const same = this.sort?.column === column;
     // Third press: back to the order in which rows came.
     this.sort = same && this.sort.down !== SORT_KINDS.has(this.columns[column].kind)
-      ? null
+      ? this.home
       : { column, down: same ? !this.sort.down : SORT_KINDS.has(this.columns[column].kind) };
     this.order = null;
   }
@@ -144,9 +180,16 @@ function sortKeys(keys, rows, kind, { column, down }) {
 
 function cellText(value, column) {
   if (value === null || value === undefined) return "–";
-  if (column.kind === "number") return formatNumber(value, column.digits);
+  if (column.kind === "number" || column.kind === "gauge") return formatNumber(value, column.digits);
   if (column.kind === "time") return column.digits === 0 ? formatTime(value).slice(0, 8) : formatTime(value);
   return String(value);
+}
+
+// A share of 100, with a warning from 75 on.
+function drawFill(fill, value) {
+  const share = typeof value === "number" ? Math.max(0, Math.min(100, value)) : 0;
+  fill.style.width = `${share}%`;
+  fill.className = `ag-mini-fill ag-fill-${share >= 90 ? "bad" : share >= 75 ? "wait" : "good"}`;
 }
 
 // ---- view
@@ -162,6 +205,7 @@ class TableView {
     const bar = header(body, setup.title);
     this.buildCaption(bar);
     this.buildFilter(bar, setup.title);
+    if (setup.clear) clearButton(bar, link, setup.clear);
     this.buildGrid(body, setup);
     this.empty = element("div", "ag-empty", "No data yet");
     this.scroll.append(this.empty);
@@ -241,7 +285,7 @@ class TableView {
   }
 
   buildHead(column, i) {
-    const head = element("th", column.kind === "number" ? "ag-num" : "");
+    const head = element("th", column.kind === "number" || column.kind === "gauge" ? "ag-num" : "");
     head.scope = "col";
     head.setAttribute("role", "columnheader");
     head.setAttribute("aria-colindex", i + 1);
@@ -264,13 +308,14 @@ class TableView {
 
   // Sort and filter survive a reload of the page.
   keepUi() {
-    const { sort, filter } = this.data;
-    this.model.set("_ui", { ...(sort ? { sort: sort.column, down: sort.down } : {}), filter: filter.slice(0, 200) });
+    const { sort, filter, home } = this.data;
+    this.model.set("_ui", { ...(sort && sort !== home ? { sort: sort.column, down: sort.down } : {}), filter: filter.slice(0, 200) });
     clearTimeout(this.saving);
     this.saving = setTimeout(() => this.model.save_changes(), 300);
   }
 
   draw() {
+    if (this.data.rowMarkMs > 0) this.data.sweep(performance.now());
     const order = this.data.shown();
     this.drawCaption();
     this.drawHeads();
@@ -284,7 +329,7 @@ class TableView {
 
   lookAgain() {
     clearTimeout(this.again);
-    this.again = setTimeout(() => this.view.schedule(), 500);
+    this.again = setTimeout(() => this.view.schedule(), this.data.rowMarkMs > 0 ? 200 : 500);
   }
 
   drawCaption() {
@@ -344,7 +389,13 @@ class TableView {
       const content = element("span", "ag-value");
       cell.append(content);
       row.append(cell);
-      return { cell, content };
+      if (column.kind !== "gauge") return { cell, content };
+      const bar = element("span", "ag-mini");
+      const fill = element("span", "ag-mini-fill");
+      bar.setAttribute("aria-hidden", "true"); // the number beside it says the same
+      bar.append(fill);
+      cell.prepend(bar);
+      return { cell, content, fill };
     });
     const fresh = element("span", "ag-new", "NEW");
     cells[0].cell.append(fresh);
@@ -361,13 +412,22 @@ class TableView {
     if (fresh) this.freshUntil = Math.max(this.freshUntil, item.until);
     const marked = item.marks !== null && now - item.since < MARK_MS;
     if (!marked) item.marks = null;
+    if (this.data.rowMarkMs > 0) this.drawRowMarks(slot, item, now);
     this.columns.forEach((column, i) => {
-      const { cell, content } = slot.cells[i];
+      const { cell, content, fill } = slot.cells[i];
       show(cell, !this.heads[i].hidden);
+      if (fill) drawFill(fill, item.cells[i]);
       this.drawCell(cell, content, item.cells[i], column);
       this.drawMark(cell, slot, i, marked ? item : null);
     });
     slot.key = key;
+  }
+
+  drawRowMarks(slot, item, now) {
+    slot.row.classList.toggle("ag-row-in", item.fadeUntil > now);
+    slot.row.classList.toggle("ag-row-changed", item.changedUntil > now);
+    slot.row.classList.toggle("ag-row-ended", item.endedUntil > now);
+    slot.row.title = item.endedUntil > now ? "Ended" : "";
   }
 
   drawCell(cell, content, value, column) {
