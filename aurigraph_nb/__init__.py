@@ -66,8 +66,9 @@ from .widgets import (
 
 __version__ = "0.1.0"
 
+# A front page is read as a whole, so the list stands in few lines.
 # fmt: off
-__all__ = [  # noqa: RUF022 - sorted it is, but in few lines: a front page is read as a whole
+__all__ = [
     "AggregateStats", "AurigraphError", "AuthRefused", "Backoff", "BadOption", "BadOptionType", "BadUrl",
     "BandwidthChart", "BlockTable", "ChannelsFeed", "ConnectFailed", "ConnectionBadge", "ConnectionStats",
     "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Dashboard", "ErrorMonitor", "EventLog",
