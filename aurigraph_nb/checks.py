@@ -10,11 +10,11 @@ from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
 from . import session as fsm
-from .client import fits_header, is_this_machine
 from .durations import seconds
 from .errors import BadOption, BadOptionType
 from .protocols import PROTOCOLS
 from .protocols.base import TokenBy
+from .tokens import fits_header, is_this_machine
 
 Token = str | Callable[[], str]
 

@@ -1,126 +1,38 @@
 """One connection of a feed: does what the session asks for, on a real socket, and tells it what happened.
 
-All decisions (retry or not, when, what a close code means) are the session's. Here is the door to the websockets
-library: one ``connect()`` an attempt, frames kept as they came (text or binary, and when), batches handed on.
-Everything here runs on the I/O loop.
+All decisions (retry or not, when, what a close code means) are the session's; what it says about heartbeats,
+subscriptions and outgoing messages is done here. Everything runs on the I/O loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import os
 import random
-import re
-import socket
-import ssl as ssl_module
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, Protocol, cast
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from typing import Any, Protocol
 
-import msgspec
-from websockets import frames as ws_frames
-from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.client import connect as ws_connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidMessage,
-    InvalidProxy,
-    InvalidStatus,
-    InvalidURI,
-    ProxyError,
-)
-from websockets.typing import Subprotocol
+from websockets.exceptions import ConnectionClosed
 
 from . import session as fsm
 from .clock import Cancellable, Clock, Lockstep
-from .errors import ConnectFailed
+from .dial import CLOSE_TIMEOUT_S, Arrival, Options, lost_event, open_connection, outcome
 from .protocols import Frame
-from .protocols.base import Control, TokenBy, WireProtocol
+from .protocols.base import Control, WireProtocol
+from .tokens import Secrets, carry, token_of
 
 BATCH_FRAMES = 1_000
 BATCH_S = 0.05
 """Frames are decoded in batches: at once after a quiet time, then at least this far apart unless a batch is full."""
-
-READ_QUEUE = 256
-"""Messages that the library may hold before it stops reading from the socket."""
-
-CLOSE_TIMEOUT_S = 2.0
-
-SECRETS_KEPT = 20
-"""Tokens of the past that are still looked for; a callable brings a new one at each attempt."""
 
 LOCKSTEP_HEADER = "X-Aurigraph-Lockstep"
 ANNOUNCED_HEADER = "X-Aurigraph-Lockstep-Sends"
 """Says that this side counts what it sends, too: a node in this process then counts it as received."""
 
 log = logging.getLogger("aurigraph_nb")
-_quiet = logging.getLogger("aurigraph_nb.websockets")
-_quiet.setLevel(logging.CRITICAL + 1)
-_quiet.propagate = False  # the library's log lines hold URLs and headers, and those may hold tokens
-
-
-class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to connect. ``repr`` shows no headers: they may hold secrets."""
-
-    headers: Mapping[str, str] = {}
-    token: str | Callable[[], str] | None = None
-    ssl: ssl_module.SSLContext | None = None
-    compression: str | None = "deflate"
-    open_timeout_s: float = 10.0
-    max_size: int | None = 2**20
-    heartbeat_interval_s: float = 30.0
-    heartbeat_timeout_s: float = 5.0
-    token_by: TokenBy = "header"
-    send_queue: int = 0
-    """Messages to the server that may wait for a connection."""
-
-    def __repr__(self) -> str:
-        return f"Options(compression={self.compression!r}, max_size={self.max_size!r})"
-
-
-OPEN_HEADERS = frozenset("accept accept-encoding accept-language cache-control origin pragma user-agent".split())
-"""Headers whose values are no secrets; those of all others are treated as if they were."""
-SECRET_NAME = re.compile(r"token|key|secret|pass|auth|sig|jwt", re.IGNORECASE)
-
-
-class Secrets:
-    """Texts that must be shown nowhere, even if the server sends them back."""
-
-    def __init__(self, headers: Mapping[str, str], url: str = "") -> None:
-        self._texts: dict[str, None] = {}
-        for name, value in headers.items():
-            if name.lower() not in OPEN_HEADERS:
-                self.add(value)
-                self.add(value.rpartition(" ")[2])
-        for name, value in parse_qsl(urlsplit(url).query):
-            if len(value) >= 8 or SECRET_NAME.search(name):
-                self.add(value)
-                self.add(quote(value, safe=""))
-
-    def __repr__(self) -> str:
-        return "<Secrets>"
-
-    def add(self, text: str) -> None:
-        if text:
-            self._texts[text] = None
-            while len(self._texts) > SECRETS_KEPT:
-                del self._texts[next(iter(self._texts))]
-
-    def scrub(self, text: str) -> str:
-        for secret in self._texts:
-            text = text.replace(secret, "***")
-        return text
-
-
-class TokenFailed(ConnectFailed):
-    """The token callable brought none."""
-
 
 OFFLINE_S = 5.0
 """How long a server may take to answer a subscription before it is asked again."""
@@ -134,32 +46,6 @@ class Sink(Protocol):
     def on_request(self, link: Link, request: fsm.GapOpened | fsm.GapClosed) -> None: ...
 
     def on_change(self, link: Link) -> None: ...
-
-
-class _Arrival(ClientConnection):
-    """A connection that notes for each message whether it is text, and when it arrived."""
-
-    def __init__(self, *args: Any, now_ns: Callable[[], int], alive: Callable[[], None], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.now_ns, self.alive = now_ns, alive
-        self.arrivals: deque[tuple[bool, int]] = deque()
-
-    def process_event(self, event: Any) -> None:
-        if type(event) is ws_frames.Frame and event.opcode is not ws_frames.Opcode.CONT:
-            if event.opcode is ws_frames.Opcode.TEXT:
-                self.arrivals.append((True, self.now_ns()))
-            elif event.opcode is ws_frames.Opcode.BINARY:
-                self.arrivals.append((False, self.now_ns()))
-            else:
-                self.alive()
-        super().process_event(event)
-
-
-class _Attempt(ws_connect):
-    """One attempt: redirects are the session's business."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 class Link:
@@ -184,7 +70,7 @@ class Link:
         self.session = fsm.Session(policy, rng)
         self._protocol, self._options, self._clock, self._sink, self._name = protocol, options, clock, sink, name
         self._secrets = secrets
-        self._ws: _Arrival | None = None
+        self._ws: Arrival | None = None
         self._dialling = self._dialled = 0
         self._last_ns: int | None = None
         self._work: set[asyncio.Task[None]] = set()
@@ -244,7 +130,7 @@ class Link:
         if self._writer is None or self._writer.done():
             self._writer = self._own(self._write(self._ws))
 
-    async def _write(self, ws: _Arrival) -> None:
+    async def _write(self, ws: Arrival) -> None:
         """The one writer of a connection. What it cannot send any more was lost with the connection."""
         with contextlib.suppress(ConnectionClosed):
             while self._words and self._ws is ws:
@@ -332,7 +218,7 @@ class Link:
             self._stop_pulse()
             self._own(self._close_socket(ws, request.code, request.reason))
 
-    async def _close_socket(self, ws: _Arrival, code: int, reason: str) -> None:
+    async def _close_socket(self, ws: Arrival, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
             await ws.close(code, reason)
 
@@ -385,43 +271,29 @@ class Link:
         self.outbox.put_back([message for message, of_user in self._words if of_user])
         self._words.clear()
 
-    async def _attempt(self, url: str) -> _Arrival:
+    async def _attempt(self, url: str) -> Arrival:
         options = self._options
         headers = dict(options.headers)
         if options.token is not None:
             self._token = await token_of(options.token)
             self._secrets.add(self._token)
-            url = _carry(self._token, options.token_by, url, headers)
+            url = carry(self._token, options.token_by, url, headers)
         name = f"{self._name}/{self.endpoint}/{self.session.conn_epoch + 1}"
         self._lockstep = self._clock.channel(name)
         if self._lockstep is not None:
-            headers[LOCKSTEP_HEADER] = name
-            headers[ANNOUNCED_HEADER] = "1"
-        secure: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None and url.startswith("wss:") else {}
-        ws = await _Attempt(
+            headers |= {LOCKSTEP_HEADER: name, ANNOUNCED_HEADER: "1"}
+        return await open_connection(
             url,
-            create_connection=cast(
-                "type[ClientConnection]", partial(_Arrival, now_ns=self._clock.now_ns, alive=self._alive)
-            ),
-            additional_headers=headers,
-            compression=options.compression,
-            open_timeout=options.open_timeout_s,
-            ping_interval=options.heartbeat_interval_s,
-            ping_timeout=options.heartbeat_timeout_s,
-            close_timeout=CLOSE_TIMEOUT_S,
-            max_size=options.max_size,
-            max_queue=READ_QUEUE,
-            subprotocols=[Subprotocol(name) for name in self._protocol.subprotocols] or None,
-            proxy=None if is_this_machine(url) else True,
-            logger=_quiet,
-            **secure,
+            options,
+            headers,
+            subprotocols=self._protocol.subprotocols,
+            now_ns=self._clock.now_ns,
+            alive=self._alive,
         )
-        assert isinstance(ws, _Arrival)
-        return ws
 
     # Receiving
 
-    async def _receive(self, ws: _Arrival) -> None:
+    async def _receive(self, ws: Arrival) -> None:
         lockstep, epoch, endpoint = self._lockstep, self.session.conn_epoch, self.endpoint
         try:
             while True:
@@ -443,7 +315,7 @@ class Link:
         except ConnectionClosed as exc:
             self._lost(ws, lost_event(exc, self._dialled, self._last_ns, self._secrets.scrub), lockstep)
 
-    def _lost(self, ws: _Arrival, lost: fsm.Lost, lockstep: Lockstep | None) -> None:
+    def _lost(self, ws: Arrival, lost: fsm.Lost, lockstep: Lockstep | None) -> None:
         with self._clock.awake():
             if lockstep is not None:
                 lockstep.broken()
@@ -552,7 +424,7 @@ class Link:
                 self._own(self._ping(self._ws))
         self._arm_heartbeat()
 
-    async def _ping(self, ws: _Arrival) -> None:
+    async def _ping(self, ws: Arrival) -> None:
         """A protocol ping beside the application's heartbeat: its pong is life, too."""
         with contextlib.suppress(ConnectionClosed):
             await ws.ping()
@@ -562,101 +434,3 @@ class Link:
         self.heartbeat.heard(self._clock.now_ns())
         if self._ws is not None and self._beat_timer is not None:
             self._arm_heartbeat()
-
-
-def is_this_machine(url: str) -> bool:
-    """Whether a URL stays on this machine for certain. (A name such as 127.example is a name, and may be anywhere.)"""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _carry(token: str, by: TokenBy, url: str, headers: dict[str, str]) -> str:
-    """Put the token where the system wants it; returns the URL to dial. (A message carries it later.)"""
-    if by == "header":
-        headers["Authorization"] = f"Bearer {token}"
-    elif by == "cookie":
-        headers["Cookie"] = "; ".join(filter(None, [headers.get("Cookie"), f"token={token}"]))
-    elif by == "query":
-        parts = urlsplit(url)
-        query = "&".join(filter(None, [parts.query, f"token={quote(token, safe='')}"]))
-        return urlunsplit(parts._replace(query=query))
-    return url
-
-
-async def token_of(token: str | Callable[[], str]) -> str:
-    """The token itself; a callable is asked on another thread, since it may well go and fetch one.
-
-    :raises TokenFailed: if the callable fails
-    """
-    if isinstance(token, str):
-        return token
-    try:
-        value = await asyncio.to_thread(token)
-    except Exception as exc:  # noqa: BLE001 - whatever it raises, its words may hold the token
-        # The message of a token provider may hold the token: its type is all that is told.
-        raise TokenFailed(
-            f"the token callable raised {type(exc).__name__}; it should return the token as text"
-        ) from None
-    if not isinstance(value, str):
-        raise TokenFailed(f"the token callable returned {type(value).__name__}; expected the token as text")
-    if not fits_header(value):
-        raise TokenFailed("the token callable returned an empty text, or one with blanks or line ends; strip() it")
-    return value
-
-
-def fits_header(token: str) -> bool:
-    """Whether a token can travel in a header."""
-    return bool(token) and all(" " < c < "\x7f" for c in token)
-
-
-def lost_event(exc: ConnectionClosed, dial: int, last_ns: int | None, scrub: Callable[[str], str] = str) -> fsm.Lost:
-    """What the end of a connection means: the peer's close code, or ours where we ended it for a fault."""
-    ours = exc.sent is not None and exc.sent.code != 1000 and (exc.rcvd is None or exc.rcvd_then_sent is False)
-    frame = exc.sent if ours else exc.rcvd
-    if frame is None:
-        return fsm.Lost(1006, "", dial=dial, last_ns=last_ns)
-    return fsm.Lost(int(frame.code), scrub(frame.reason), dial=dial, ours=ours, last_ns=last_ns)
-
-
-def outcome(exc: Exception, dial: int, now_ns: int, scrub: Callable[[str], str] = str) -> fsm.Event:
-    """What a failed attempt means, as an event for the session."""
-    if isinstance(exc, InvalidStatus):
-        headers = exc.response.headers
-        wait_s = fsm.parse_retry_after(headers.get("Retry-After"), now_ns)
-        return fsm.Refused(exc.response.status_code, wait_s, headers.get("Location"), dial=dial)
-    kind, detail = _failure(exc)
-    return fsm.Failed(kind, scrub(detail), dial=dial)
-
-
-def _failure(exc: Exception) -> tuple[fsm.FailedKind, str]:
-    match exc:
-        case InvalidURI():
-            return "url", "not a WebSocket URL"
-        case ssl_module.SSLError():
-            return "tls", getattr(exc, "verify_message", "") or getattr(exc, "reason", None) or str(exc)
-        case socket.gaierror():
-            return "dns", exc.strerror or "unknown host"
-        case TimeoutError():
-            return "timeout", "no answer to the opening handshake"
-        case InvalidMessage() | EOFError():
-            # A server that restarts cuts handshakes short, so this is no word about what it speaks.
-            return "handshake", "the server closed the connection during the opening handshake"
-        case TokenFailed():
-            return "token", str(exc)
-        case InvalidProxy() | ProxyError() | ImportError():
-            words = "by the proxy that this environment names (HTTPS_PROXY and the like); NO_PROXY leaves a host out"
-            return "handshake", f"{type(exc).__name__} {words}"
-        case InvalidHandshake():
-            return "protocol", str(exc)
-        case ConnectionResetError() if exc.errno is None:
-            # What asyncio says when the connection goes before TLS stands.
-            return (
-                "handshake",
-                "the connection was cut during the TLS handshake (a server without TLS is reached by ws://)",
-            )
-        case OSError():
-            return "tcp", os.strerror(exc.errno) if exc.errno else str(exc) or type(exc).__name__
-    return "protocol", f"{type(exc).__name__} in the opening handshake"

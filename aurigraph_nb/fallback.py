@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import iothread, rest
 from . import session as fsm
-from .client import Link, Options
+from .client import Link
 from .clock import Cancellable
+from .dial import Options
 from .intake import Intake
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import dispatch, iothread
 from . import session as fsm
-from .client import Link, Options, Secrets
+from .client import Link
 from .clock import Clock, RealClock
+from .dial import Options
 from .dispatch import CallbackErrors, Subscription
 from .durations import seconds
 from .errors import FeedClosed, FeedTimeout, UnknownTopic, WrongThread
@@ -29,6 +30,7 @@ from .intake import Intake
 from .protocols import Control, Undecoded, WireProtocol
 from .schema import Record
 from .status import ConnectionRecord, Stats, Status, overall, state_of
+from .tokens import Secrets
 from .topic import Topic
 from .topics import TOPIC_TYPES
 

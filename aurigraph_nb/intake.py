@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from . import session as fsm
-from .client import Link, Secrets
+from .client import Link
 from .clock import Cancellable, Clock
 from .gaps import Cause, Certainty, Gap, GapBook
 from .protocols import Batch, Control, Frame, Ledger, Undecoded, WireProtocol
 from .protocols.base import Fault, OrderFault, preview
 from .schema import Consensus, Record
+from .tokens import Secrets
 from .topic import Topic
 from .topics import ConsensusTopic, ValidatorsTopic
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from . import checks, dispatch
 from . import session as fsm
 from .checks import Token
-from .client import Options
 from .connections import Connections
+from .dial import Options
 from .dispatch import CallbackErrors
 from .durations import seconds
 from .feed import Feed

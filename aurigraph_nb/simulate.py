@@ -8,7 +8,7 @@ from typing import Any, Literal, overload
 
 from . import registry
 from . import session as fsm
-from .client import Options
+from .dial import Options
 from .errors import BadOption, BadOptionType, FeedTimeout, UnknownTopic
 from .feed import Feed
 from .feeds import FEED_TYPES, ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed

@@ -25,7 +25,7 @@ SOURCES = {
 LAYERS = {
     0: {"errors", "schema"},
     1: {"protocols", "session", "gaps", "columns", "state"},
-    2: {"durations", "clock", "iothread", "client", "rest", "node"},
+    2: {"durations", "clock", "iothread", "tokens", "dial", "client", "rest", "node"},
     3: {
         "checks",
         "connections",
@@ -63,7 +63,7 @@ DOORS = {
     "rich": {"cli.watch"},
     "traitlets": {"widgets"},
     "typer": {"cli"},
-    "websockets": {"client", "node", "cli.probes"},
+    "websockets": {"client", "dial", "node", "cli.probes"},
 }
 NOWHERE = {"jupyterlab", "nest_asyncio", "nest_asyncio2", "requests"}
 

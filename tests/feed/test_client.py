@@ -13,7 +13,8 @@ from websockets.frames import Close
 from websockets.http11 import Response
 
 from aurigraph_nb import session as fsm
-from aurigraph_nb.client import Options, Secrets, TokenFailed, lost_event, outcome, token_of
+from aurigraph_nb.dial import Options, lost_event, outcome
+from aurigraph_nb.tokens import Secrets, TokenFailed, token_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""Tokens: how they are had and carried, and how they are kept from view."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+
+from .errors import ConnectFailed
+from .protocols.base import TokenBy
+
+SECRETS_KEPT = 20
+"""Tokens of the past that are still looked for; a callable brings a new one at each attempt."""
+
+OPEN_HEADERS = frozenset("accept accept-encoding accept-language cache-control origin pragma user-agent".split())
+"""Headers whose values are no secrets; those of all others are treated as if they were."""
+SECRET_NAME = re.compile(r"token|key|secret|pass|auth|sig|jwt", re.IGNORECASE)
+
+
+class Secrets:
+    """Texts that must be shown nowhere, even if the server sends them back."""
+
+    def __init__(self, headers: Mapping[str, str], url: str = "") -> None:
+        self._texts: dict[str, None] = {}
+        for name, value in headers.items():
+            if name.lower() not in OPEN_HEADERS:
+                self.add(value)
+                self.add(value.rpartition(" ")[2])
+        for name, value in parse_qsl(urlsplit(url).query):
+            if len(value) >= 8 or SECRET_NAME.search(name):
+                self.add(value)
+                self.add(quote(value, safe=""))
+
+    def __repr__(self) -> str:
+        return "<Secrets>"
+
+    def add(self, text: str) -> None:
+        if text:
+            self._texts[text] = None
+            while len(self._texts) > SECRETS_KEPT:
+                del self._texts[next(iter(self._texts))]
+
+    def scrub(self, text: str) -> str:
+        for secret in self._texts:
+            text = text.replace(secret, "***")
+        return text
+
+
+class TokenFailed(ConnectFailed):
+    """The token callable brought none."""
+
+
+def is_this_machine(url: str) -> bool:
+    """Whether a URL stays on this machine for certain. (A name such as 127.example is a name, and may be anywhere.)"""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def carry(token: str, by: TokenBy, url: str, headers: dict[str, str]) -> str:
+    """Put the token where the system wants it; returns the URL to dial. (A message carries it later.)"""
+    if by == "header":
+        headers["Authorization"] = f"Bearer {token}"
+    elif by == "cookie":
+        headers["Cookie"] = "; ".join(filter(None, [headers.get("Cookie"), f"token={token}"]))
+    elif by == "query":
+        parts = urlsplit(url)
+        query = "&".join(filter(None, [parts.query, f"token={quote(token, safe='')}"]))
+        return urlunsplit(parts._replace(query=query))
+    return url
+
+
+async def token_of(token: str | Callable[[], str]) -> str:
+    """The token itself; a callable is asked on another thread, since it may well go and fetch one.
+
+    :raises TokenFailed: if the callable fails
+    """
+    if isinstance(token, str):
+        return token
+    try:
+        value = await asyncio.to_thread(token)
+    except Exception as exc:  # noqa: BLE001 - whatever it raises, its words may hold the token
+        # The message of a token provider may hold the token: its type is all that is told.
+        raise TokenFailed(
+            f"the token callable raised {type(exc).__name__}; it should return the token as text"
+        ) from None
+    if not isinstance(value, str):
+        raise TokenFailed(f"the token callable returned {type(value).__name__}; expected the token as text")
+    if not fits_header(value):
+        raise TokenFailed("the token callable returned an empty text, or one with blanks or line ends; strip() it")
+    return value
+
+
+def fits_header(token: str) -> bool:
+    """Whether a token can travel in a header."""
+    return bool(token) and all(" " < c < "\x7f" for c in token)
