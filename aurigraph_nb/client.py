@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from . import session as fsm
-from .clock import Cancellable, Clock, Lockstep
+from .clock import Cancellable, Clock, Lockstep, RealClock
 from .dial import CLOSE_TIMEOUT_S, Arrival, Options, lost_event, open_connection, outcome
 from .protocols import Frame
 from .protocols.base import Control, WireProtocol
@@ -33,6 +33,9 @@ ANNOUNCED_HEADER = "X-Aurigraph-Lockstep-Sends"
 """Says that this side counts what it sends, too: a node in this process then counts it as received."""
 
 log = logging.getLogger("aurigraph_nb")
+
+WORDS_KEPT, WORD_BYTES_KEPT = 1_000, 8 * 2**20
+"""Messages, and their size, that may wait for a server which does not read."""
 
 OFFLINE_S = 5.0
 """How long a server may take to answer a subscription before it is asked again."""
@@ -80,10 +83,16 @@ class Link:
         self._beat_timer: Cancellable | None = None
         self._ask_timer: Cancellable | None = None
         self._words: deque[tuple[str, bool]] = deque()  # message, and whether it is the user's
+        self._word_bytes = 0
         self._writer: asyncio.Task[None] | None = None
+        self.why: str | None = None
+        """Why the feed itself asked for a new connection, if it did."""
         self._token: str | None = None
         self.heartbeat = fsm.Heartbeat(
-            options.heartbeat_interval_s, options.heartbeat_timeout_s, protocol.heartbeat_answered
+            options.heartbeat_interval_s,
+            options.heartbeat_timeout_s,
+            # Every server answers a protocol ping. On a virtual clock none is sent: its answer has no time there.
+            answered=protocol.heartbeat_answered or isinstance(clock, RealClock),
         )
         self.subscriptions = fsm.Subscriptions(OFFLINE_S)
         self.outbox: fsm.Outbox[str] = fsm.Outbox(options.send_queue)
@@ -115,6 +124,8 @@ class Link:
     def send(self, message: str) -> fsm.Sent:
         """Send a text message, or queue it: "sent", "queued" or "dropped"."""
         connected = self._ws is not None and self.session.state is fsm.State.CONNECTED
+        if connected and (len(self._words) >= WORDS_KEPT or self._word_bytes > WORD_BYTES_KEPT):
+            return self.outbox.refuse()  # the server does not read what it was sent before
         result = self.outbox.offer(message, connected)
         if result == "sent":
             self._say(message, of_user=True)
@@ -125,18 +136,23 @@ class Link:
         if self._ws is None or not messages:
             return
         self._words.extend((message, of_user) for message in messages)
+        self._word_bytes += sum(map(len, messages))
         if self._lockstep is not None:
             self._lockstep.sent(len(messages))
         if self._writer is None or self._writer.done():
-            self._writer = self._own(self._write(self._ws))
+            self._writer = self._own(self._write(self._ws, self._words))
 
-    async def _write(self, ws: Arrival) -> None:
-        """The one writer of a connection. What it cannot send any more was lost with the connection."""
+    async def _write(self, ws: Arrival, words: deque[tuple[str, bool]]) -> None:
+        """The one writer of a connection; the words are that connection's own."""
         with contextlib.suppress(ConnectionClosed):
-            while self._words and self._ws is ws:
-                await ws.send(self._words[0][0])
-                if self._words:
-                    self._words.popleft()
+            while words and self._ws is ws:
+                await ws.send(words[0][0])
+                self._word_bytes -= len(words.popleft()[0])
+
+    @property
+    def waiting(self) -> int:
+        """Messages of the user's that wait, for a connection or for the server to read them."""
+        return self.outbox.queued + sum(of_user for _, of_user in list(self._words))
 
     # Topics
 
@@ -269,13 +285,16 @@ class Link:
     def _forget_words(self) -> None:
         """The connection is gone: what the user sent and did not go out waits for the next one, if there is a queue."""
         self.outbox.put_back([message for message, of_user in self._words if of_user])
-        self._words.clear()
+        self._words, self._word_bytes = deque(), 0
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer = None
 
     async def _attempt(self, url: str) -> Arrival:
         options = self._options
         headers = dict(options.headers)
         if options.token is not None:
-            self._token = await token_of(options.token)
+            self._token = await token_of(options.token, options.open_timeout_s)
             self._secrets.add(self._token)
             url = carry(self._token, options.token_by, url, headers)
         name = f"{self._name}/{self.endpoint}/{self.session.conn_epoch + 1}"
@@ -356,6 +375,8 @@ class Link:
             self._arm_heartbeat()
         elif control.kind == "subscribed":
             self.subscriptions.acknowledge(control.topic)
+        elif control.kind == "error" and control.topic is not None:
+            self.subscriptions.refuse(control.topic)
         elif control.kind == "auth_required" and self._token is not None:
             self._say(*self._protocol.greeting(self._token, self._clock.now_ns()))
         elif control.kind == "auth_refused":
@@ -420,7 +441,7 @@ class Link:
             self.heartbeat.sent(now_ns)
             if message is not None:
                 self._say(message)
-            if self._protocol.heartbeat_answered:
+            if self._lockstep is None:
                 self._own(self._ping(self._ws))
         self._arm_heartbeat()
 

@@ -109,8 +109,7 @@ async def open_connection(
         additional_headers=headers,
         compression=options.compression,
         open_timeout=options.open_timeout_s,
-        ping_interval=options.heartbeat_interval_s,
-        ping_timeout=options.heartbeat_timeout_s,
+        ping_interval=None,  # the library's keepalive counts pongs alone as life; ours counts any frame
         close_timeout=CLOSE_TIMEOUT_S,
         max_size=options.max_size,
         max_queue=READ_QUEUE,

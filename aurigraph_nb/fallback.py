@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import iothread, rest
 from . import session as fsm
 from .client import Link
-from .clock import Cancellable
+from .clock import Cancellable, Clock
 from .dial import Options
 from .intake import Intake
+from .tokens import token_of
 
 if TYPE_CHECKING:
     from .feed import Feed
@@ -25,8 +26,10 @@ class Fallback:
     :param bootstrap: whether one row is fetched at the start
     """
 
-    def __init__(self, feed: Feed, url: str | None, options: Options, intake: Intake, *, bootstrap: bool) -> None:
-        self._feed, self._url, self._options, self._intake = feed, url, options, intake
+    def __init__(
+        self, feed: Feed, url: str | None, options: Options, intake: Intake, clock: Clock, *, bootstrap: bool
+    ) -> None:
+        self._feed, self._url, self._options, self._intake, self._clock = feed, url, options, intake, clock
         self._bootstrap = bootstrap and url is not None
         self._poller: rest.Poller | None = None
         self._redial: Cancellable | None = None
@@ -69,22 +72,26 @@ class Fallback:
             link.handle(fsm.Connect())
 
         if self._redial is None:
-            self._redial = iothread.get().loop.call_later(DIAL_AGAIN_S, dial)
+            self._redial = self._clock.call_later(DIAL_AGAIN_S, dial)
 
     def _make(self) -> rest.Poller:
+        return rest.Poller(self._fetch, self._took, self._clock)
+
+    async def _fetch(self) -> bytes:
         url, options = self._url, self._options
         assert url is not None
+        headers = dict(options.headers)
+        if options.token is not None:
+            token = await token_of(options.token, options.open_timeout_s)
+            self._intake.secrets.add(token)
+            headers["Authorization"] = f"Bearer {token}"
+        return await iothread.off_loop(lambda: rest.get(url, headers, options.ssl), 2 * rest.TOTAL_S)
 
-        def fetch() -> bytes:
-            headers = dict(options.headers)
-            if options.token is not None:
-                token = options.token if isinstance(options.token, str) else options.token()
-                headers["Authorization"] = f"Bearer {token}"
-            return rest.get(url, headers, options.ssl)
-
-        return rest.Poller(fetch, self._took)
-
-    def _took(self, body: bytes) -> Any:
-        batch = self._intake.decoder.statistics(body, self._feed.now_ns())
-        self._intake.take(None, batch)
+    def _took(self, body: bytes) -> None:
+        if self._feed.closed:
+            return
+        if not any(topic.opened for topic in self._feed):
+            self.stop()  # nobody wants to know any more
+            return
+        self._intake.take(None, self._intake.decoder.statistics(body, self._feed.now_ns()))
         self._feed.tell()

@@ -129,11 +129,12 @@ class Feed:
             name: self._make_topic(name, record) for name, record in protocol.topics.items()
         }
         self._intake = Intake(self, protocol, clock=self._clock, secrets=self._secrets, debug=debug)
-        self._fallback = Fallback(self, protocol.statistics_url(url), options, self._intake, bootstrap=bootstrap)
+        self._fallback = Fallback(
+            self, protocol.statistics_url(url), options, self._intake, self._clock, bootstrap=bootstrap
+        )
         self._links: dict[str, Link] = {}
         self._links_closed = False
-        self._shown = fsm.State.DISCONNECTED
-        self._attempts_shown = 0
+        self._told: dict[str, tuple[fsm.State, int]] = {}  # what the hooks know of each link
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._on_close: list[Callable[[], object]] = []
@@ -163,7 +164,7 @@ class Feed:
     def _other_topic(self, name: object) -> Topic[Any]:
         """A topic by a free name, where the system has such."""
         record = self._wire.other_topics
-        if record is None or not isinstance(name, str) or not name or len(self._topics) >= TOPICS_KEPT:
+        if record is None or not isinstance(name, str) or not 0 < len(name) <= 100 or len(self._topics) >= TOPICS_KEPT:
             raise UnknownTopic(f"there is no topic {name!r}; this feed has {', '.join(self._topics)}")
         return self._topics.setdefault(name, self._make_topic(name, record))
 
@@ -220,7 +221,7 @@ class Feed:
             fallback="rest" if self._fallback.polling else None,
             latency_ms=max(latencies, default=None),
             connection_id=self._intake.connection_id,
-            queued_messages=sum(link.outbox.queued for link in links),
+            queued_messages=sum(link.waiting for link in links),
             dropped_messages=sum(link.outbox.dropped for link in links),
             callback_errors=self.callback_errors.count,
             last_callback_error=self.callback_errors.last,
@@ -255,7 +256,7 @@ class Feed:
         return tuple(
             ConnectionRecord.of(self, link, self.connection_url(link))
             for link in list(self._links.values())
-            if not link.ended
+            if not link.ended and self._is_wanted(link)
         )
 
     def connection_url(self, link: Link) -> str:
@@ -349,9 +350,9 @@ class Feed:
         link = self._links.get(name)
         if link is None:
             link = self._links[name] = self._make_link(name)
-            self._fallback.boot()
         link.want(topic.name)
         if self._wish:
+            self._fallback.boot()
             link.handle(fsm.Connect())
         self._intake.watch(topic, link)
         self.tell()
@@ -415,9 +416,14 @@ class Feed:
     def _tell_links(self, event: Callable[[], fsm.Event]) -> None:
         def tell() -> None:
             for link in list(self._links.values()):
-                link.handle(event())
+                if event is fsm.Disconnect or self._is_wanted(link):
+                    link.handle(event())
 
         self._run(tell)
+
+    def _is_wanted(self, link: Link) -> bool:
+        """Whether any topic of a connection is open."""
+        return any(topic.opened and self.endpoint_of(topic.name) == link.endpoint for topic in self)
 
     def _run(self, work: Callable[[], T]) -> T:
         """Do ``work`` on the loop and wait for it."""
@@ -428,23 +434,23 @@ class Feed:
         return work() if self._io.here else self._io.run(run(), CLOSE_TIMEOUT_S)
 
     def link_changed(self, link: Link) -> None:
-        """A link changed its state: tell the hooks what that means for the feed. On the loop."""
+        """A link changed its state: tell the hooks. On the loop."""
         self._fallback.look(link)
-        before, self._shown = self._shown, self._state()
         session = link.session
-        if self._shown is not before:
-            if before is fsm.State.CONNECTED and not self.closed:
-                self._hooks.fire("disconnect", session.last_error or "disconnected by request")
-            if self._shown is fsm.State.CONNECTED:
+        state = state_of(session)
+        before, attempts = self._told.get(link.endpoint, (fsm.State.DISCONNECTED, 0))
+        self._told[link.endpoint] = (state, session.attempts)
+        if state is not before:
+            if before is fsm.State.CONNECTED:
+                self._hooks.fire("disconnect", _reason(link))
+            if state is fsm.State.CONNECTED:
                 self._hooks.fire("reconnected" if session.reconnects else "connect")
-                self._attempts_shown = 0
-            if session.state is fsm.State.ERROR:
+            if state is fsm.State.ERROR:
                 self._hooks.fire("error", session.last_error or "")
                 if session.exhausted:
                     self._hooks.fire("exhausted", session.last_error or "")
             self._hooks.fire("change")
-        if self._shown is fsm.State.RECONNECTING and session.attempts > self._attempts_shown:
-            self._attempts_shown = session.attempts
+        if state is fsm.State.RECONNECTING and session.attempts > attempts:
             self._hooks.fire("reconnecting", session.attempts)
 
     # Speaking
@@ -472,10 +478,10 @@ class Feed:
                 return link.send(message)
         return wanted[0].send(message) if wanted else "dropped"
 
-    # Hooks
+    # Hooks. They tell of each connection; the topic streams have one a topic.
 
     def on_connect(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` when the first connection stands."""
+        """Call ``fn()`` when a connection stands for the first time."""
         return self._hooks.add("connect", fn)
 
     def on_disconnect(self, fn: Callable[[str], object]) -> Subscription:
@@ -540,6 +546,8 @@ class Feed:
         return all(s.idle for topic in self for s in topic.subscriptions)
 
     def _raise_fatal(self) -> None:
+        if self._fallback.polling:
+            return
         for link in list(self._links.values()):
             if link.session.state is fsm.State.ERROR and link.session.error is not None:
                 raise _fresh(link.session.error)
@@ -589,6 +597,8 @@ class Feed:
     async def _close_links(self) -> None:
         self._intake.close()
         self._fallback.stop()
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
         await asyncio.gather(*(link.close() for link in self._links.values()))
 
     def at_close(self, hook: Callable[[], object]) -> None:
@@ -650,6 +660,19 @@ class Feed:
             self.news.notify_all()
         for fn in tuple(self._listeners):
             fn()
+
+
+def _reason(link: Link) -> str:
+    """Why an open connection is open no more."""
+    session, why = link.session, link.why
+    link.why = None
+    if why is not None:
+        return why
+    if session.ended:
+        return "the server ended the stream"
+    if session.state in (fsm.State.RECONNECTING, fsm.State.ERROR):
+        return session.last_error or "the connection was lost"
+    return "by request"
 
 
 def _fresh(error: Exception) -> Exception:

@@ -7,7 +7,7 @@ only those that occur, so that equal rows give equal frames wherever they were k
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -194,17 +194,62 @@ def _one_array(column: Column) -> Any:
     return pa.concat_arrays(column.unify_dictionaries().chunks)
 
 
+FLAT_COLUMNS = 1_000
+"""Fields that become columns; those that come after stay JSON, so that a hostile feed cannot make any number."""
+
+
 def flattened(frame: pd.DataFrame, column: str = "payload") -> pd.DataFrame:
     """``frame`` with the fields of the JSON objects in ``column`` as columns of their own, ``a.b`` for what is nested.
 
-    A field that is called like another column gets the prefix ``payload.``; what is no object keeps the column.
+    A field that is called like another column gets the prefix ``payload.``. What is no object, and the fields beyond
+    the first 1,000 names, stay as JSON text in ``column``. Whole numbers are Int64 where they fit.
     """
-    payloads = [json.loads(text) if isinstance(text, str) else None for text in frame[column]]
-    fields = pd.json_normalize([p if isinstance(p, dict) else {column: p} for p in payloads])
     rest = frame.drop(columns=column)
-    fields = fields.rename(columns={c: f"{column}.{c}" for c in fields.columns if c in rest.columns})
-    fields.index = frame.index
-    return pd.concat([rest, fields], axis=1)
+    fields: dict[str, dict[int, Any]] = {}
+    left: dict[int, str] = {}
+    for i, text in enumerate(frame[column]):
+        payload = json.loads(text) if isinstance(text, str) else None
+        over = {}
+        for name, value in _fields(payload) if isinstance(payload, dict) else ():
+            if name in fields or len(fields) < FLAT_COLUMNS:
+                fields.setdefault(name, {})[i] = value
+            else:
+                over[name] = value
+        if over or not isinstance(payload, dict):
+            left[i] = json.dumps(over) if over else text
+    if left:
+        fields[column] = left
+    taken = set(rest.columns)
+    parts = {}
+    for name, values in fields.items():
+        shown = name if name not in taken else f"{column}.{name}"
+        while shown in taken:
+            shown += "_"
+        taken.add(shown)
+        parts[shown] = _flat_series([values.get(i) for i in range(len(frame))], frame.index)
+    return pd.concat([rest, pd.DataFrame(parts, index=frame.index)], axis=1)
+
+
+def _fields(payload: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    for name, value in payload.items():
+        if isinstance(value, dict) and value and depth < 10:
+            yield from _fields(value, f"{prefix}{name}.", depth + 1)
+        else:
+            # A dot in a name is told from nesting, so that neither takes the other's place.
+            yield prefix + (name if depth or "." not in name else f"[{name}]"), value
+
+
+def _flat_series(values: list[Any], index: pd.Index) -> pd.Series[Any]:
+    kinds = {type(v) for v in values if v is not None}
+    if kinds == {int} and all(abs(v) < 2**63 for v in values if v is not None):
+        return pd.Series(values, index=index, dtype="Int64")
+    if kinds == {bool}:
+        return pd.Series(values, index=index, dtype="boolean")
+    if kinds <= {int, float}:
+        return pd.Series(values, index=index, dtype="float64" if float in kinds else "object")
+    if kinds == {str}:
+        return pd.Series(values, index=index, dtype="str")
+    return pd.Series([json.dumps(v) if isinstance(v, dict | list) else v for v in values], index=index, dtype="object")
 
 
 def to_polars(table: pa.Table) -> polars.DataFrame:

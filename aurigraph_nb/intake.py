@@ -136,7 +136,9 @@ class Intake:
             log.debug("%s: %s", kept.endpoint, kept.data)
 
     def _note_undecoded(self, failed: Undecoded) -> None:
-        self.undecoded.append(msgspec.structs.replace(failed, preview=self.secrets.scrub(failed.preview)))
+        scrub = self.secrets.scrub
+        failed = msgspec.structs.replace(failed, preview=scrub(failed.preview), reason=scrub(failed.reason))
+        self.undecoded.append(failed)
         topic = None if failed.topic is None else self._feed.known_topic(failed.topic)
         if topic is not None:
             topic.undecoded += 1
@@ -227,7 +229,7 @@ class Intake:
         """Begin or end watching for silence, as the connection stands."""
         if topic.idle is None:
             return
-        if link.session.state is not fsm.State.CONNECTED:
+        if link.session.state is not fsm.State.CONNECTED or topic.name in link.subscriptions.refused:
             topic.idle.stop()
             self._close_gap(topic, Cause.IDLE, self._clock.now_ns())
         elif topic.idle.due_ns is None and not topic.idle.idle:
@@ -267,7 +269,15 @@ class Intake:
         if not self.book.is_open(topic.name, Cause.DISCONNECT):  # that one tells of the same silence
             self.book.open(topic.name, Cause.IDLE, Certainty.BOUNDED, start_ns, epoch, detail)
             self.ledger.mark_gap([topic.name])
-        if link is not None and self._protocol.reconnects_when_idle:
+        latest = topic.store.latest
+        if (
+            link is not None
+            and self._protocol.reconnects_when_idle
+            and latest is not None
+            and latest.conn_epoch == epoch
+        ):
+            # It brought something on this connection and fell silent. (If it never did, a new one would not either.)
+            link.why = f"{topic.name}: {detail}"
             link.handle(fsm.Reconnect())
         self._feed.tell()
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .errors import WrongThread
 
@@ -64,6 +65,34 @@ class IoThread:
     def call(self, fn: Callable[[], object]) -> None:
         """Run ``fn`` on the loop soon."""
         self.loop.call_soon_threadsafe(fn)
+
+
+async def off_loop(fn: Callable[[], T], timeout_s: float) -> T:
+    """Run a blocking ``fn`` on a daemon thread of its own, so that not even the end of the process waits for it.
+
+    :raises TimeoutError: after ``timeout_s``; what ``fn`` brings later is dropped
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is None:
+            done.set_result(cast("T", result))
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        try:
+            outcome: tuple[T | None, BaseException | None] = (fn(), None)
+        except Exception as exc:  # noqa: BLE001 - it is raised again where it is awaited
+            outcome = (None, exc)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, *outcome)
+
+    threading.Thread(target=run, name=f"{NAME}-errand", daemon=True).start()
+    return await asyncio.wait_for(done, timeout_s)
 
 
 _lock = threading.Lock()

@@ -8,13 +8,18 @@ from __future__ import annotations
 import asyncio
 import http.client
 import ssl as ssl_module
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+
+from .clock import Clock
+from .tokens import is_this_machine
 
 MAX_BYTES = 2**20
 TIMEOUT_S = 5.0
+TOTAL_S = 10.0
 POLL_S = 1.0
 
 
@@ -24,17 +29,21 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def get(url: str, headers: Mapping[str, str], context: ssl_module.SSLContext | None) -> bytes:
-    """The body that ``url`` answers with; at most 1 MiB of it.
+    """The body that ``url`` answers with; at most 1 MiB of it, and within ten seconds.
+
+    Plain http goes past the proxies of the environment: they could read the token.
 
     :raises OSError: if there is no answer, or one that is no 200
     """
     handlers: list[Any] = [_NoRedirect()]
+    if url.startswith("http:") or is_this_machine(url):
+        handlers.append(urllib.request.ProxyHandler({}))
     if context is not None:
         handlers.append(urllib.request.HTTPSHandler(context=context))
     request = urllib.request.Request(url, headers={"Accept": "application/json", **headers})
     try:
         with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_S) as answer:
-            body: bytes = answer.read(MAX_BYTES + 1)
+            return _body(answer)
     except urllib.error.HTTPError as exc:
         exc.close()
         raise OSError(f"{exc.code} {http.client.responses.get(exc.code, '')}".strip()) from None
@@ -42,20 +51,37 @@ def get(url: str, headers: Mapping[str, str], context: ssl_module.SSLContext | N
         raise OSError(str(exc.reason)) from None
     except http.client.HTTPException as exc:
         raise OSError(f"no HTTP answer ({type(exc).__name__})") from None
-    if len(body) > MAX_BYTES:
-        raise OSError(f"the answer is longer than {MAX_BYTES} bytes")
+
+
+def _body(answer: Any) -> bytes:
+    deadline = time.monotonic() + TOTAL_S
+    body = b""
+    while part := answer.read1(65_536):
+        body += part
+        if len(body) > MAX_BYTES:
+            raise OSError(f"the answer is longer than {MAX_BYTES} bytes")
+        if time.monotonic() > deadline:
+            raise OSError(f"the answer took longer than {TOTAL_S:g} s")
     return body
 
 
 class Poller:
     """Asks again and again until stopped. Lives on the I/O loop.
 
-    :param fetch: gets the body (blocking; runs on a thread of its own)
+    :param fetch: gets the body
     :param took: called on the loop with each body
+    :param clock: the clock that the pauses between two polls are measured on
     """
 
-    def __init__(self, fetch: Callable[[], bytes], took: Callable[[bytes], object], *, every_s: float = POLL_S) -> None:
-        self._fetch, self._took, self._every_s = fetch, took, every_s
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[bytes]],
+        took: Callable[[bytes], object],
+        clock: Clock,
+        *,
+        every_s: float = POLL_S,
+    ) -> None:
+        self._fetch, self._took, self._clock, self._every_s = fetch, took, clock, every_s
         self._task: asyncio.Task[None] | None = None
         self.polls = 0
         self.last_error: str | None = None
@@ -63,12 +89,15 @@ class Poller:
 
     @property
     def running(self) -> bool:
-        return self._task is not None
+        return self._task is not None and not self._task.done()
 
     def start(self) -> None:
         """Begin; harmless when running."""
-        if self._task is None:
+        if not self.running:
+            awake = self._clock.awake()
+            awake.__enter__()
             self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(lambda _: awake.__exit__(None, None, None))
 
     def stop(self) -> None:
         """End; harmless when not running."""
@@ -80,8 +109,8 @@ class Poller:
         """Ask once; whether there was an answer."""
         self.polls += 1
         try:
-            body = await asyncio.to_thread(self._fetch)
-        except (OSError, ValueError) as exc:
+            body = await self._fetch()
+        except Exception as exc:  # noqa: BLE001 - whatever it was, it is told, and the next poll may bring something
             self.last_error = str(exc)[:200] or type(exc).__name__
             return False
         self.last_error = None
@@ -91,4 +120,4 @@ class Poller:
     async def _run(self) -> None:
         while True:
             await self.once()
-            await asyncio.sleep(self._every_s)
+            await self._clock.sleep(self._every_s)

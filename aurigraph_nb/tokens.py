@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from .errors import ConnectFailed
+from .iothread import off_loop
 from .protocols.base import TokenBy
 
-SECRETS_KEPT = 20
+SECRETS_KEPT = 100
 """Tokens of the past that are still looked for; a callable brings a new one at each attempt."""
 
+CUT_CHARS = 6
+"""As much of a secret at the end of a text that was cut is taken for it."""
 OPEN_HEADERS = frozenset("accept accept-encoding accept-language cache-control origin pragma user-agent".split())
 """Headers whose values are no secrets; those of all others are treated as if they were."""
 SECRET_NAME = re.compile(r"token|key|secret|pass|auth|sig|jwt", re.IGNORECASE)
@@ -23,29 +26,39 @@ class Secrets:
     """Texts that must be shown nowhere, even if the server sends them back."""
 
     def __init__(self, headers: Mapping[str, str], url: str = "") -> None:
-        self._texts: dict[str, None] = {}
+        self._fixed: dict[str, None] = {}
+        self._tokens: dict[str, None] = {}
         for name, value in headers.items():
             if name.lower() not in OPEN_HEADERS:
-                self.add(value)
-                self.add(value.rpartition(" ")[2])
+                self._fixed |= dict.fromkeys([*_spellings(value), *_spellings(value.rpartition(" ")[2])])
         for name, value in parse_qsl(urlsplit(url).query):
             if len(value) >= 8 or SECRET_NAME.search(name):
-                self.add(value)
-                self.add(quote(value, safe=""))
+                self._fixed |= dict.fromkeys(_spellings(value))
 
     def __repr__(self) -> str:
         return "<Secrets>"
 
-    def add(self, text: str) -> None:
-        if text:
-            self._texts[text] = None
-            while len(self._texts) > SECRETS_KEPT:
-                del self._texts[next(iter(self._texts))]
+    def add(self, token: str) -> None:
+        """A token that is in use from now on; the oldest of many are forgotten."""
+        self._tokens |= dict.fromkeys(_spellings(token))
+        while len(self._tokens) > SECRETS_KEPT:
+            del self._tokens[next(iter(self._tokens))]
 
     def scrub(self, text: str) -> str:
-        for secret in self._texts:
+        """``text`` without secrets; neither with the first part of one that was cut off at its end."""
+        for secret in (*self._fixed, *self._tokens):
             text = text.replace(secret, "***")
+            for length in range(min(len(secret) - 1, len(text)), CUT_CHARS - 1, -1):
+                if text.endswith(secret[:length]):
+                    text = text[:-length] + "***"
+                    break
         return text
+
+
+def _spellings(secret: str) -> list[str]:
+    """A secret as it may come back: as it is, in a URL, in JSON."""
+    forms = (secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], secret.replace("/", "\\/"))
+    return list(dict.fromkeys(form for form in forms if form))
 
 
 class TokenFailed(ConnectFailed):
@@ -74,7 +87,7 @@ def carry(token: str, by: TokenBy, url: str, headers: dict[str, str]) -> str:
     return url
 
 
-async def token_of(token: str | Callable[[], str]) -> str:
+async def token_of(token: str | Callable[[], str], timeout_s: float = 10.0) -> str:
     """The token itself; a callable is asked on another thread, since it may well go and fetch one.
 
     :raises TokenFailed: if the callable fails
@@ -82,7 +95,9 @@ async def token_of(token: str | Callable[[], str]) -> str:
     if isinstance(token, str):
         return token
     try:
-        value = await asyncio.to_thread(token)
+        value = await off_loop(token, timeout_s)
+    except TimeoutError:
+        raise TokenFailed(f"the token callable brought nothing within {timeout_s:g} s (open_timeout=)") from None
     except Exception as exc:  # noqa: BLE001 - whatever it raises, its words may hold the token
         # The message of a token provider may hold the token: its type is all that is told.
         raise TokenFailed(

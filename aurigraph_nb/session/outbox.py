@@ -81,6 +81,11 @@ class Outbox(Generic[M]):
         self._waiting.append(message)
         return "queued"
 
+    def refuse(self) -> Sent:
+        """Count a message that cannot even wait: the server does not read."""
+        self._dropped += 1
+        return "dropped"
+
     def drain(self) -> list[M]:
         """All that waits, in the order in which it was offered; the caller has to send it."""
         messages = list(self._waiting)

@@ -74,7 +74,17 @@ def test_secrets_are_scrubbed_and_shown_nowhere():
     secrets = Secrets({"Authorization": "Bearer abc", "X-Api-Token": "xyz", "Accept": "plain"})
     assert secrets.scrub("abc xyz plain") == "*** *** plain"
     assert "abc" not in repr(secrets)
-    for i in range(100):
+    for i in range(300):
         secrets.add(f"token-{i:03}")
-    assert secrets.scrub("token-099") == "***" and secrets.scrub("abc") == "abc"
+    assert secrets.scrub("token-299") == "***" and secrets.scrub("token-000") == "token-000"
+    assert secrets.scrub("abc") == "***"  # what came with the call is never forgotten
+
+
+def test_a_secret_is_known_in_a_url_in_json_and_cut_off():
+    secrets = Secrets({}, "ws://h/ws?token=a/b+c%22d&x=1")
+    for shape in ('a/b c"d', "a%2Fb%20c%22d", 'a/b c\\"d', 'a\\/b c"d'):
+        assert secrets.scrub(f"<{shape}>") == "<***>", shape
+    secrets.add("long-secret-token")
+    assert secrets.scrub("preview long-sec") == "preview ***"
+    assert secrets.scrub("x=1 long") == "x=1 long"
     assert "abc" not in repr(Options(headers={"Authorization": "abc"}, token="abc"))

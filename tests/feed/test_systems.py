@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 import threading
 
 import pytest
@@ -402,3 +403,174 @@ def test_all_connections_at_a_glance():
         assert len(frame) == 2 and set(frame["state"]) == {"CONNECTED", "RECONNECTING"}
         assert seen.diagnostics()["health"] == "DEGRADED" and json.dumps(seen.diagnostics())
         assert repr(seen) == "<Connections: 1 of 2 active, DEGRADED>"
+
+
+# What a second look found
+
+
+def test_hooks_tell_of_each_connection_and_of_nothing_that_did_not_happen():
+    def script_for(ws):
+        return sends(json.dumps({"currentTPS": 1}) if "metrics" in ws.request.path else "PING")(ws)
+
+    told = []
+    with ScriptedServer(script_for) as server:
+        feed = ag.connect(server.url("/ws/metrics"), reconnect=QUICK)
+        done = threading.Event()
+        feed.on_connect(lambda: (told.append("connect"), len(told) == 3 and done.set()))
+        feed.on_disconnect(lambda reason: told.append(reason))
+        for name in ("metrics", "network", "consensus"):
+            feed[name].open()
+        assert done.wait(10) and told == ["connect"] * 3
+        gone = threading.Event()
+        feed.on_disconnect(lambda reason: gone.set())
+        feed.disconnect()
+        assert gone.wait(10) and "by request" in told
+
+
+def test_a_live_stream_that_is_given_up_says_so_though_statistics_stand_in():
+    done = threading.Event()
+    feed = ag.connect("ws://127.0.0.1:1" + LIVE, reconnect=ag.Backoff(0.01, 1, attempts=2, jitter=False))
+    feed.on_exhausted(lambda error: done.set())
+    feed.metrics.open()
+    assert done.wait(10)
+    until(feed, lambda: feed.status.fallback == "rest")
+    with pytest.raises(ag.FeedTimeout):
+        feed.join(timeout=0.1)
+
+
+def test_a_peer_that_does_not_read_does_not_silence_the_next_connection():
+    async def deaf(ws):
+        ws.transport.pause_reading()
+        await heard.wait()
+        ws.transport.abort()
+
+    script = Recorder(first=(tps(1),))
+
+    async def listens(ws):
+        try:
+            await script(ws)
+        finally:
+            heard.set()
+
+    heard = asyncio.Event()
+    with ScriptedServer(deaf, listens, max_size=None) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        feed.metrics.open()
+        until(feed, lambda: feed.status.connected)
+        fates = [feed.send("note", {"x": random.randbytes(500_000).hex()}) for _ in range(30)]
+        assert fates[0] == "sent" and fates[-1] == "dropped"
+        feed.reconnect()
+        feed.metrics.wait(1, timeout=10)
+        assert feed.send("hello", {}) == "sent"
+        script.wait(lambda seen: any(m["type"] == "hello" for m in seen))
+        feed.close()
+
+
+def test_a_stream_of_data_without_pongs_is_alive():
+    class Mute(Recorder):
+        async def __call__(self, ws):
+            ws.protocol.recv_frame_pings = None
+            ws.protocol.send_pong = lambda data: None
+            for i in range(40):
+                await ws.send(wrap("metrics_update", {"total_requests": i}, 1_767_225_600_000 + i, key="data"))
+                await asyncio.sleep(0.02)
+            await ws.wait_closed()
+
+    with ScriptedServer(Mute(), max_queue=None) as server:
+        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.1, heartbeat_timeout_s=0.1, reconnect=QUICK)
+        feed.metrics.wait(40, timeout=20)
+        assert {r.conn_epoch for r in feed.metrics} == {1}
+
+
+def test_reconnect_leaves_unsubscribed_topics_alone():
+    feed = ag.simulate(seed=1)
+    for topic in feed:
+        topic.open()
+    until(feed, lambda: feed.status.connected)
+    for name in ("network", "consensus", "validators"):
+        feed[name].unsubscribe()
+    until(feed, lambda: len(feed.connections) == 2)
+    assert ag.connections().health == "HEALTHY"
+    feed.reconnect()
+    until(
+        feed,
+        lambda: feed.status.topics["metrics"].reconnects == 1 and feed.status.topics["metrics"].state == "CONNECTED",
+    )
+    assert sum(feed.node.stats().connections.values()) == 2 and len(feed.connections) == 2
+
+
+def test_a_refused_subscription_does_not_cost_the_connection():
+    refused = wrap("subscription_confirmed", {"channel": "block_updates", "status": "refused"})
+    script = Recorder(lambda m: [refused] if m["type"] == "subscribe" else (), first=(WELCOME, tps(1)))
+    with ScriptedServer(script) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        feed.blocks.idle._limit_ns = 50_000_000
+        feed.blocks.open()
+        feed.metrics.wait(1, timeout=10)
+        until(feed, lambda: any(c.kind == "error" and c.topic == "blocks" for c in feed.control))
+        with pytest.raises(ag.FeedTimeout):
+            feed.blocks.wait(1, timeout=0.3)
+        assert server.accepted == 1 and sum(m["type"] == "subscribe" for m in script.messages) == 1
+
+
+def test_statistics_that_drip_keep_nobody_waiting(monkeypatch):
+    from aurigraph_nb import rest
+
+    monkeypatch.setattr(rest, "TOTAL_S", 0.2)
+
+    class Dripping:
+        def read1(self, size):
+            return b" "
+
+    with pytest.raises(OSError, match="longer than"):
+        rest._body(Dripping())
+
+
+def test_a_token_callable_that_takes_too_long_is_told():
+    release = threading.Event()
+    try:
+        feed = ag.connect(
+            "ws://127.0.0.1:1" + LIVE, token=lambda: release.wait(30) and "t", open_timeout=0.1, reconnect=QUICK
+        )
+        feed.metrics.open()
+        until(feed, lambda: feed.status.error)
+        assert "nothing within 0.1 s" in feed.status.error
+    finally:
+        release.set()
+
+
+def test_a_token_does_not_go_to_a_proxy(monkeypatch):
+    with ScriptedServer(hold, process_request=statistics(lambda: False)) as server, ScriptedServer(hold) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, proxy.url("").replace("ws:", "http:"))
+        feed = ag.connect(server.url(LIVE), bootstrap=True, token="secret-token")
+        feed.metrics.wait(1, timeout=10)
+        assert proxy.headers == [] and proxy.paths == []
+
+
+@pytest.mark.parametrize("frame", ['{"type":"secret-token","payload":{}}', "x" * 490 + "secret-token"])
+def test_a_token_that_comes_back_in_what_is_not_understood_is_hidden(frame):
+    with ScriptedServer(sends(frame, tps(1))) as server:
+        feed = ag.connect(server.url(LIVE), token="secret-token", debug=True)
+        feed.metrics.wait(1, timeout=10)
+        shown = repr([feed.undecoded, feed.gaps.rows(), feed.raw, feed.control])
+        assert feed.undecoded and "secret-token" not in shown and "secret-tok" not in shown
+
+
+def test_flat_rows_are_exact_bounded_and_lose_nothing():
+    payloads = [
+        {"n": 9007199254740993, "a": {"b": 2}, "a.b": 1, "flag": True, "list": [1]},
+        {f"k{i}": i for i in range(1_200)},
+        [1, 2],
+    ]
+    with ScriptedServer(sends(*(wrap("weather", p, key="data") for p in payloads))) as server:
+        feed = ag.connect(server.url(CHANNELS), protocol="channels")
+        feed["weather"].wait(3, timeout=10)
+        flat = feed["weather"].flat()
+        assert len(flat.columns) <= 1_020 and flat.columns.is_unique
+        assert flat["payload.n"].tolist()[0] == 9007199254740993  # n is the frame's own ordinal
+        assert flat["a.b"].tolist()[0] == 2 and flat["[a.b]"].tolist()[0] == 1
+        rest = [text for text in flat["payload"] if isinstance(text, str)]
+        assert len(json.loads(rest[0])) >= 200 and json.loads(rest[1]) == [1, 2]
+        with pytest.raises(ag.UnknownTopic):
+            feed["x" * 200]
