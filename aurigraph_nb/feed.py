@@ -204,7 +204,8 @@ class Feed:
         sessions = [link.session for link in links]
         state = self._state()
         tries = [s.next_try_ns for s in sessions if s.next_try_ns is not None]
-        faults = [s.last_error for s in sessions if s.last_error and s.state is not fsm.State.CONNECTED]
+        quiet = (fsm.State.CONNECTED, fsm.State.DISCONNECTED)
+        faults = [s.last_error for s in sessions if s.last_error and s.state not in quiet]
         seen = [t.last_recv_ns for t in self if t.last_recv_ns is not None]
         latencies = [link.latency_ms for link in links if link.latency_ms is not None]
         return Status(
@@ -220,6 +221,7 @@ class Feed:
             ended=self.ended,
             fallback="rest" if self._fallback.polling else None,
             latency_ms=max(latencies, default=None),
+            undecoded=self._intake.not_understood,
             connection_id=self._intake.connection_id,
             queued_messages=sum(link.waiting for link in links),
             dropped_messages=sum(link.outbox.dropped for link in links),

@@ -59,6 +59,8 @@ class Intake:
         self.control: deque[Control] = deque(maxlen=KEPT)
         self.filtered: Counter[str] = Counter()
         """Frames of topics that nobody opened, by topic."""
+        self.not_understood = 0
+        """Frames that were not understood, whatever topic they were of."""
         self.connection_id: str | None = None
         """What the server calls the connection, if it says so."""
         self.secrets = secrets
@@ -139,6 +141,7 @@ class Intake:
         scrub = self.secrets.scrub
         failed = msgspec.structs.replace(failed, preview=scrub(failed.preview), reason=scrub(failed.reason))
         self.undecoded.append(failed)
+        self.not_understood += 1
         topic = None if failed.topic is None else self._feed.known_topic(failed.topic)
         if topic is not None:
             topic.undecoded += 1

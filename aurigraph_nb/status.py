@@ -86,6 +86,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """``rest`` while statistics are polled by HTTP because the stream cannot be reached."""
     latency_ms: float | None = None
     """Round trip to the server, ms; the longest of its connections."""
+    undecoded: int = 0
+    """Frames that were not understood, also those of no known topic."""
     connection_id: str | None = None
     """What the server calls the connection, if it says so."""
     queued_messages: int = 0

@@ -280,8 +280,9 @@ class Topic(Generic[R]):
         mine = status.topics[self.name]
         have = self.store.count
         tail = f" Last error: {mine.error}" if mine.error else ""
-        if mine.undecoded:
-            tail += f" Frames not understood: {mine.undecoded}, see feed.undecoded."
+        if status.undecoded:
+            tail += f" Frames not understood: {status.undecoded}, see feed.undecoded"
+            tail += "." if have else f"; is the protocol right? This feed speaks protocol={status.protocol!r}."
         return FeedTimeout(
             f"{self.name}: waited {limit_s:g} s for {what}; {have} of {count} came, and its connection "
             f"is {mine.state}.{tail} Give it more time (timeout=…), or ask: aurigraph-nb doctor {status.url}"

@@ -39,6 +39,9 @@ def doctor(
     token: Annotated[
         str | None, typer.Option(help="Token for the server; AURIGRAPH_TOKEN is used for the host of AURIGRAPH_URL.")
     ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help=f"What it speaks, where the URL does not tell: {', '.join(PROTOCOLS)}.")
+    ] = None,
     timeout: Annotated[str, typer.Option(help="Limit of each step, in seconds or like '1min'.")] = "10",
     ca: Annotated[Path | None, typer.Option(help="File with the certificate authority of the server.")] = None,
 ) -> None:
@@ -51,8 +54,9 @@ def doctor(
     Examples:
       aurigraph-nb doctor ws://localhost:9003
       aurigraph-nb doctor wss://dlt.aurigraph.io/ws/metrics --timeout 30
+      aurigraph-nb doctor ws://localhost:8000/ws --protocol channels
     """
-    target = read_target(url, token, os.environ)
+    target = read_target(url, token, os.environ, protocol)
     limit_s = seconds(timeout, option="--timeout")
     if not limit_s:
         raise BadOption("--timeout 0 leaves no time for an answer; expected more than 0 seconds.")
@@ -60,15 +64,17 @@ def doctor(
     raise typer.Exit(1 if failed else 0)
 
 
-def read_target(url: str, token: str | None, environ: Mapping[str, str]) -> Target:
+def read_target(url: str, token: str | None, environ: Mapping[str, str], protocol: str | None = None) -> Target:
     """What there is to examine at ``url``: the topic that it names, else the one that is sent every second.
 
     :raises BadUrl: for a URL of no known protocol
     :raises BadOption: for a token that would go over ws:// to another machine
     """
     try:
-        protocol, full = tell(url)
+        protocol, full = tell(url, protocol)
     except BadUrl:
+        if urlsplit(url).path not in ("", "/"):
+            raise  # which of several a path means is for the user to say
         protocol, full = tell(url, "portal")
     endpoints = PROTOCOLS[protocol].endpoints(full)
     named = urlsplit(full).path.rstrip("/").rpartition("/")[2]

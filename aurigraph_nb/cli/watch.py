@@ -156,7 +156,12 @@ def _one_picture(
     wait(_all_rows, min(end_s, monotonic() + ALL_TOPICS_WITHIN_S))
     view = look(feed)
     console.print(render(view))
-    return 0 if _any_row(view.status) else 1
+    return 0 if _any_row(view.status) and not _given_up(view.status) else 1
+
+
+def _given_up(status: Status) -> bool:
+    """Whether no stream comes any more, whatever statistics stand in for it."""
+    return all(topic.state is State.ERROR for topic in status.topics.values())
 
 
 def _any_row(status: Status) -> bool:

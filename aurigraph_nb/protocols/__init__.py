@@ -43,7 +43,7 @@ AURIGRAPH_HOSTS = frozenset({"dlt.aurigraph.io"})
 # What a path may mean; where it is not named here, anything.
 _COULD_BE: dict[str, tuple[str, ...]] = {"/ws": ("portal", "channels")}
 
-_EXAMPLE = "such as ws://localhost:9003 or wss://dlt.aurigraph.io"
+_EXAMPLE = "such as ws://localhost:9003/ws/metrics or wss://dlt.aurigraph.io"
 
 
 def tell(url: str, protocol: str | None = None, *, known_hosts: frozenset[str] = AURIGRAPH_HOSTS) -> tuple[str, str]:
@@ -128,4 +128,4 @@ def redact(url: str) -> str:
     rest = rest.rpartition("@")[2]  # a password may hold any of the other marks
     place, question, query = rest.partition("#")[0].partition("?")
     names = "&".join(f"{pair.partition('=')[0]}=…" for pair in query.split("&")) if query and sep else ""
-    return f"{scheme}{sep}{place}{question if sep else ''}{names}"
+    return f"{scheme}{sep}{place}{question if sep else ''}{names}" or "(an empty text)"

@@ -13,6 +13,8 @@ from .base import Fault, OrderFault
 
 HOLES_KEPT = 1_000
 """How many separate holes of a connection are remembered. A number from an older one cannot be told from a repeat."""
+MARKS_KEPT = 1_000
+"""Numbers whose frames are known again."""
 
 LATE_BY = 16
 """Frames after which a 0 that was not seen yet is no longer late, but the first of a new count."""
@@ -26,7 +28,7 @@ class SequenceTracker:
 
     def __init__(self, holes_kept: int = HOLES_KEPT) -> None:
         self.restarts = 0
-        """How often a server began at 0 again without a new connection."""
+        """How often a server began to count again without a new connection."""
         self._holes_kept = holes_kept
         self._conn_epoch: int | None = None
         self._begin()
@@ -38,6 +40,7 @@ class SequenceTracker:
         self._unread = 0
         self._observed = 0
         self._zeros_mark: tuple[object] | None = None
+        self._marks: dict[int, object] = {}  # of the newest numbers
 
     def _connection(self, conn_epoch: int) -> None:
         if conn_epoch != self._conn_epoch:
@@ -52,8 +55,8 @@ class SequenceTracker:
     def observe(self, number: int, *, recv_ns: int, conn_epoch: int, mark: object = None) -> OrderFault | None:
         """Takes the number of a frame (0 or above); gives what is wrong with it, if anything.
 
-        :param mark: something that is equal for equal frames. A 0 that comes again with another mark, after other
-            numbers, is no repeat: the server has begun anew. So it has where a 0 is the first one after many frames.
+        :param mark: something that is equal for equal frames. A number that comes again with another mark is no
+            repeat: the server has begun anew. So it has where a 0 is the first one after many frames.
         """
         self._connection(conn_epoch)
         if number == 0:
@@ -62,11 +65,27 @@ class SequenceTracker:
         if self._next is None:
             self._next, self._unread = number + 1, 0
             self._leave_out(0, number)
+            self._remember(number, mark)
             return None
         if number >= self._next:
+            self._remember(number, mark)
             return self._ahead(number, self._next, recv_ns, conn_epoch)
         late = number < self._told_from or self._fill(number)
+        if not late and 0 < number < self._next - 1 and self._marks.get(number, mark) != mark:
+            self.restarts += 1  # the same number on another frame: the server counts anew, and its 0 was missed
+            self._begin()
+            self._observed = 1
+            self._remember(number, mark)
+            self._next = number + 1
+            self._leave_out(0, number)
+            return None
+        self._remember(number, mark)
         return OrderFault(Fault.REORDER if late else Fault.REPEAT, self._next, number, 1, recv_ns, conn_epoch)
+
+    def _remember(self, number: int, mark: object) -> None:
+        self._marks[number] = mark
+        if len(self._marks) > MARKS_KEPT:
+            del self._marks[next(iter(self._marks))]
 
     def _zero(self, mark: object) -> None:
         """Begins anew if this 0 is no repeat and not late."""

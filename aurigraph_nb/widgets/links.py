@@ -158,6 +158,9 @@ def _ms(value: float | None) -> Cell:
 
 
 def _connection_row(name: str, one: ConnectionLike) -> Row:
+    error = _words(one.last_error)
+    if error is not None and one.state == "CONNECTED":
+        error = f"before: {error}"[: len(error)]
     return [
         text(name, 128),
         text(one.state, 32),
@@ -166,7 +169,7 @@ def _connection_row(name: str, one: ConnectionLike) -> Row:
         one.attempts,
         one.reconnects,
         one.messages,
-        _words(one.last_error),
+        error,
     ]
 
 

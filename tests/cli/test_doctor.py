@@ -349,3 +349,12 @@ def test_the_verb_ends_with_1_if_a_check_failed(cli):
 def test_a_wrong_time_limit_is_refused(cli, words):
     with pytest.raises(BadOption, match="--timeout"):
         cli("doctor", "ws://localhost:9003", *words)
+
+
+def test_the_protocol_can_be_said_where_the_url_does_not_tell():
+    target = read_target("ws://localhost:8000/ws", None, {}, "channels")
+    assert (target.path, target.protocol) == ("/ws", "channels")
+    assert read_target("ws://localhost:9003", None, {}, "live").path == "/api/v11/live/stream"
+    for ambiguous in ("ws://localhost:8000/ws", "ws://localhost:9003/ws/metric"):
+        with pytest.raises(BadUrl, match="does not tell the protocol"):
+            read_target(ambiguous, None, {})

@@ -574,3 +574,19 @@ def test_flat_rows_are_exact_bounded_and_lose_nothing():
         assert len(json.loads(rest[0])) >= 200 and json.loads(rest[1]) == [1, 2]
         with pytest.raises(ag.UnknownTopic):
             feed["x" * 200]
+
+
+def test_a_wrong_protocol_is_suspected_when_nothing_is_understood():
+    with ScriptedServer(sends(json.dumps({"currentTPS": 1}), json.dumps({"currentTPS": 2}))) as server:
+        feed = ag.connect(server.url("/ws/metrics"), protocol="live")
+        with pytest.raises(ag.FeedTimeout, match=r"is the protocol right\? This feed speaks protocol='live'"):
+            feed.metrics.wait(1, timeout=0.5)
+        assert feed.status.undecoded == 2
+
+
+def test_an_error_of_the_past_is_no_error_of_a_feed_that_was_disconnected_by_request():
+    with ScriptedServer(closes(1011, "oops", tps(1)), sends(tps(2))) as server:
+        feed = ag.connect(server.url(LIVE), reconnect=QUICK)
+        feed.metrics.wait(2, timeout=10)
+        feed.disconnect()
+        assert feed.status.error is None

@@ -168,3 +168,13 @@ def test_any_numbers_on_any_connections_never_raise(events):
         else:
             tracker.unreadable(conn_epoch)
         assert len(tracker._holes) <= 2
+
+
+def test_a_restart_whose_zero_was_missed_is_told_by_its_frames():
+    tracker = SequenceTracker()
+    for number in range(60):
+        assert tracker.observe(number, recv_ns=0, conn_epoch=1, mark=("old", number)) is None
+    for number in range(1, 60):
+        assert tracker.observe(number, recv_ns=0, conn_epoch=1, mark=("new", number)) is None
+    assert tracker.restarts == 1
+    assert tracker.observe(5, recv_ns=0, conn_epoch=1, mark=("new", 5)).kind is Fault.REPEAT

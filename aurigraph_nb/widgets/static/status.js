@@ -311,6 +311,9 @@ class StatusView {
     if (!this.folded.open) return;
     setText(this.facts, factsOf(now));
     this.links.draw(now.connections.map(linkCells), new Set(this.setup.latency ? [] : [2, 3]));
+    now.connections.forEach((link, i) => {
+      this.links.rows.rows[i].title = link[7] ?? "";
+    });
     show(this.links.table, now.connections.length > 0);
     this.topics.draw(now.topics.map((topic) => topicCells(topic, this.data.passed())), new Set());
     now.topics.forEach((topic, i) => {
