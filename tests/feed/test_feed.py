@@ -161,9 +161,11 @@ def test_callbacks_get_rows_filtered_and_their_errors_are_counted(three):
     def fails(row):
         raise RuntimeError("mine")
 
+    three.disconnect()  # nothing comes before all three listen
     three.metrics.on_record(fails)
     three.metrics.on_record(seen.append, where=lambda r: r.tps > 0)
     three.metrics.on_record(lambda rows: (batches.extend(rows), len(batches) == 3 and done.set()), batch=True)
+    three.connect()
     assert done.wait(10)
     assert [r.tps for r in seen] == [1, 2]
     assert [r.tps for r in batches] == [0, 1, 2]

@@ -83,10 +83,11 @@ def test_nothing_that_a_callback_raises_ends_the_callbacks(bad):
         raise bad("mine")
 
     with ScriptedServer(sends(metric(0), metric(1))) as server:
-        feed = ag.connect(server.url())
+        feed = ag.connect(server.url(), auto_connect=False)
         done = threading.Event()
         feed.metrics.on_record(fails)
         feed.metrics.on_record(lambda row: row.tps == 1 and done.set(), where=lambda row: True)
+        feed.connect()
         assert done.wait(10)
         assert feed.status.callback_errors == 2
 

@@ -144,8 +144,8 @@ def test_running_a_cell_again_leaves_one_node_one_set_of_connections_and_one_thr
         feed = ag.simulate(seed=11)
         for topic in feed:
             topic.open()
-        with feed.news:
-            assert feed.news.wait_for(lambda feed=feed: feed.status.connected, 10)
+        for topic in feed:
+            topic.wait(1, timeout=20)
     assert len(registry.feeds()) == 1
     assert sum(feed.node.stats().connections.values()) == 5
     assert threads().count(iothread.NAME) == 1 and threads().count(dispatch.Dispatcher.NAME) <= 1

@@ -664,7 +664,7 @@ def test_a_number_that_is_none_is_kept_apart_and_counted(number):
         (b"[]", None, "no object with a type"),
         (b'{"data":{"total_requests":1}}', None, "no object with a type"),
         (b'{"type":5}', None, "no object with a type"),
-        (b"[" * 5000, None, "nested too deeply"),
+        (b"[" * 200_000, None, "nested too deeply"),
         (b'{"type":"weather_update","data":{}}', None, "unknown type 'weather_update'; known are metrics_update"),
         (b'{"type":"metrics_update"}', "metrics", "no object"),
         (b'{"type":"metrics_update","data":[1]}', "metrics", "no object"),

@@ -339,7 +339,7 @@ def test_nulls_are_allowed_everywhere():
         (b"{}", "none of the fields"),
         (b'{"timestamp":1}', "none of the fields"),
         (b'{"weather":"fine"}', "none of the fields"),
-        (b"[" * 5000, "nested too deeply"),
+        (b"[" * 200_000, "nested too deeply"),
         (b'{"tps":1e999}', "not JSON"),
     ],
 )
