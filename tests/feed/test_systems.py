@@ -12,6 +12,7 @@ import pytest
 from scripted import ScriptedServer, closes, hold, sends
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Opcode
 from websockets.http11 import Response
 
 import aurigraph_nb as ag
@@ -467,19 +468,28 @@ def test_a_peer_that_does_not_read_does_not_silence_the_next_connection():
 
 
 def test_a_stream_of_data_without_pongs_is_alive():
-    class Mute(Recorder):
-        async def __call__(self, ws):
-            ws.protocol.recv_frame_pings = None
-            ws.protocol.send_pong = lambda data: None
-            for i in range(40):
-                await ws.send(wrap("metrics_update", {"total_requests": i}, 1_767_225_600_000 + i, key="data"))
-                await asyncio.sleep(0.02)
-            await ws.wait_closed()
+    swallowed = []
 
-    with ScriptedServer(Mute(), max_queue=None) as server:
-        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.1, heartbeat_timeout_s=0.1, reconnect=QUICK)
-        feed.metrics.wait(40, timeout=20)
-        assert {r.conn_epoch for r in feed.metrics} == {1}
+    async def mute(ws):
+        original = ws.protocol.recv_frame
+
+        def recv_frame(frame):
+            if frame.opcode is Opcode.PING:
+                swallowed.append(frame)
+            else:
+                original(frame)
+
+        ws.protocol.recv_frame = recv_frame
+        for i in range(60):
+            await ws.send(wrap("metrics_update", {"total_requests": i}, 1_767_225_600_000 + i, key="data"))
+            await asyncio.sleep(0.02)
+        await ws.wait_closed()
+
+    with ScriptedServer(mute, max_queue=None) as server:
+        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.3, heartbeat_timeout_s=0.3, reconnect=QUICK)
+        feed.metrics.wait(60, timeout=20)
+        assert swallowed and {r.conn_epoch for r in feed.metrics} == {1}
+        feed.disconnect()
 
 
 def test_reconnect_leaves_unsubscribed_topics_alone():
