@@ -22,12 +22,26 @@ def _no_settings_of_the_machine():
         yield
 
 
+# Tests of one file stay together, in their order, in one of the processes; those of the browser share one, too.
+SPREAD = "PYTEST_XDIST_WORKER" in os.environ
+
+
 def _pace(item):
-    """0 for ordinary tests, 1 for notebooks, 2 for the browser's (whose driver keeps a loop in the main thread)."""
+    """0 for ordinary tests, 1 for notebooks, 2 for the browser's.
+
+    With several processes the browser's come first: they take longest, and one process has them all.
+    """
     if item.get_closest_marker("browser"):
-        return 2
+        return -1 if SPREAD else 2
     return 1 if item.path.suffix == ".ipynb" else 0
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=_pace)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item):
+    browser = item.get_closest_marker("browser") or item.path.parent.name == "browser"
+    item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))

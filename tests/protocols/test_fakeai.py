@@ -840,7 +840,7 @@ COVERED = {
     "real: no sequence": test_the_real_metrics_update_gives_rows_of_several_topics,
     "real: historical_data on open is a snapshot": test_the_snapshot_at_open_is_no_data,
     "real: metrics_update nested, of several topics": test_the_real_metrics_update_gives_rows_of_several_topics,
-    **{f"real: section {section}": test_each_section_is_understood_alone for section in SECTIONS - {"cache"}},
+    **{f"real: section {section}": test_each_section_is_understood_alone for section in sorted(SECTIONS - {"cache"})},
     "real: section cache": test_a_filled_cache_section_leaves_its_doubtful_rate_open,
     "real: empty sections before the first request": test_a_server_at_rest_sends_zeros_and_no_endpoints,
     "real: times to first token of completed streams": test_completed_streams_have_times_to_first_token_and_speeds,
