@@ -98,7 +98,12 @@ class Feed(Announcer):
         }
         self._intake = Intake(self, protocol, clock=self._clock, secrets=self._secrets, debug=debug, recorded=recorded)
         self._fallback = Fallback(
-            self, protocol.statistics_url(url), options, self._intake, self._clock, bootstrap=bootstrap
+            self,
+            None if recorded else protocol.statistics_url(url),
+            options,
+            self._intake,
+            self._clock,
+            bootstrap=bootstrap,
         )
         self._links: dict[str, FeedLink] = {}
         self._make_link: MakeLink = make_link or _real_link
@@ -108,7 +113,11 @@ class Feed(Announcer):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._on_close: list[Callable[[], object]] = []
-        self._io = iothread.get()
+
+    @property
+    def _io(self) -> iothread.IoThread:
+        """Started at the first need: what only reads a recording needs none."""
+        return iothread.get()
 
     def _make_topic(self, name: str, record: type[Record]) -> Topic[Any]:
         make = TOPIC_TYPES.get(record, Topic)
@@ -477,9 +486,10 @@ class Feed(Announcer):
         """Nothing more for ``tap``. Harmless if it had nothing."""
         self._run(lambda: self._intake.remove_tap(tap))
 
-    def counting(self) -> Counting:
-        """Where the counting stands. On the loop."""
-        return self._intake.counting()
+    @property
+    def intake(self) -> Intake:
+        """What takes in what comes; for recorders and players."""
+        return self._intake
 
     def bring_up(self, topic: Topic[Any]) -> None:
         """The state of a topic is about to be read. (It is up to date, unless the feed is a recording.)"""

@@ -25,6 +25,7 @@ from .recording.lines import (
     Count,
     GapBegins,
     GapEnds,
+    Head,
     Line,
     Opened,
     Statistics,
@@ -292,8 +293,13 @@ class Intake:
             self.book.close(topic.name, cause, end_ns, frames)
             self._write(GapEnds(self._clock.now_ns(), topic.name, cause, end_ns, frames))
 
-    def apply(self, line: Line) -> None:
-        """Take in a line of a journal that tells of something else than a frame. For a recording that is played."""
+    # A recording that is played
+
+    def apply(self, line: Line, *, silent: bool = False) -> None:
+        """Take in a line of a journal that tells of something else than a frame.
+
+        :param silent: it lies before the part that is shown; only what has to be known later is taken in
+        """
         match line:
             case GapBegins():
                 self.book.add(line.gap)
@@ -302,11 +308,48 @@ class Intake:
             case GapEnds():
                 self.book.close(line.topic, Cause(line.cause), line.end_ns, line.frames)
             case Statistics():
-                self.take(None, self.decoder.statistics(data_of(line), line.t))
+                batch = self.decoder.statistics(data_of(line), line.t)
+                if not silent:
+                    self.take(None, batch)
             case Count():
                 self.ledger.restore(line.ledger, line.marks)
             case _:
                 return
+        self._feed.tell()
+
+    def go_on_from(self, head: Head) -> None:
+        """A segment of a journal begins: let the counting, and the gaps that last, be as they were then."""
+        if head.first:
+            self.decoder = self._protocol.decoder(self.ledger)
+        self.ledger.restore(head.ledger, head.marks)
+        lasting = {(gap.topic, gap.cause): gap for gap in head.open}
+        for gap in self.book.rows():
+            if gap.end_ns is None and (gap.topic, gap.cause) not in lasting:
+                self.book.close(gap.topic, gap.cause, head.t)
+        for key, gap in lasting.items():
+            if not self.book.is_open(*key):
+                self.book.add(gap)
+
+    def forget_past_gaps(self) -> None:
+        """Keep only the gaps that last."""
+        lasting = [gap for gap in self.book.rows() if gap.end_ns is None]
+        self.book.reset()
+        for gap in lasting:
+            self.book.add(gap)
+
+    def restart(self) -> None:
+        """Forget everything; what was recorded is played from its beginning."""
+        self.decoder = self._protocol.decoder(self.ledger)
+        self.ledger.restore({}, ())
+        self.book.reset()
+        self._first_ns.clear()
+        self.filtered.clear()
+        self.not_understood = 0
+        for kept in (self.undecoded, self.raw, self.control):
+            kept.clear()
+
+    def tell(self) -> None:
+        """Something changed: wake whoever waits for the feed."""
         self._feed.tell()
 
     def on_change(self, link: FeedLink) -> None:
@@ -326,7 +369,9 @@ class Intake:
         at = self._clock.now_ns()
         if before is not None:
             del self._up[link.endpoint]
-            self._write(Closed(at, link.endpoint, before, session.last_error or "", session.ended))
+            by_request = session.state in (fsm.State.DISCONNECTED, fsm.State.CLOSED)
+            why = "" if by_request else link.why or session.last_error or "the connection was lost"
+            self._write(Closed(at, link.endpoint, before, why, session.ended))
         if now is not None:
             self._up[link.endpoint] = now
             self._write(Opened(at, link.endpoint, now))

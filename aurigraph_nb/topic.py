@@ -132,12 +132,11 @@ class Topic(Generic[R]):
         :raises BadOption: for an unknown column or an unreadable range
         """
         self._touch()
-        table = self._stored(columns, start, end)
-        return frames.select(table, columns=columns, start=start, end=end, last=last, limit=limit)
+        return self._select(columns=columns, start=start, end=end, last=last, limit=limit)
 
-    def _stored(self, columns: Sequence[str] | None = None, start: Any = None, end: Any = None) -> pa.Table:
-        """The rows kept. What is read from a disk may leave out what the arguments leave out; times stay in."""
-        return self.store.table()
+    def _select(self, **selection: Any) -> pa.Table:
+        """The rows kept, as :func:`~aurigraph_nb.frames.select` selects them; a recording reads no more than those."""
+        return frames.select(self.store.table(), **selection)
 
     def to_pandas(
         self,
@@ -162,16 +161,7 @@ class Topic(Generic[R]):
         by = "recv" if index == "recv" else "timestamp"
         asked = frames.wanted_columns(self.store.schema.empty_table(), columns)
         needed = ["timestamp", "recv_ns"] if index is not None else []
-        table = frames.select(
-            self._stored(asked, start, end),
-            columns=asked,
-            start=start,
-            end=end,
-            last=last,
-            limit=limit,
-            by=by,
-            keep=needed,
-        )
+        table = self._select(columns=asked, start=start, end=end, last=last, limit=limit, by=by, keep=needed)
         frame = frames.to_pandas(table, index=index, dtype_backend=dtype_backend)
         return frame.drop(columns=[c for c in needed if c not in asked and c in frame.columns])
 
@@ -193,7 +183,7 @@ class Topic(Generic[R]):
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow stream interface, so that ``pl.DataFrame(topic)``, ``pa.table(topic)`` and DuckDB read a topic."""
         self._touch()
-        return self._stored().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+        return self._select().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
 
     # Waiting
 
@@ -348,6 +338,9 @@ class Topic(Generic[R]):
         with self.lock:
             self.store.reset()
             self._state = VIEWS[self.record_type]() if self.record_type in VIEWS else None
+            self.suppressed = self.control = self.undecoded = self.bytes = 0
+            self.last_recv_ns = None
+            self._meter = RateMeter()
 
     # What the feed calls, on the I/O thread
 

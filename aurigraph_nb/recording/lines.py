@@ -88,7 +88,7 @@ class Closed(_Line, frozen=True, tag="close"):
     e: str
     c: int
     why: str = ""
-    """Without secrets."""
+    """Without secrets; empty if it was ended by request."""
     over: bool = False
     """Whether the server ended the stream for good."""
 
