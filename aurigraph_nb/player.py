@@ -115,10 +115,10 @@ class Player:
 
     def pause(self) -> None:
         """Let the tape stand. Harmless when it stands."""
-        if not self.paused:
+        if not (self.paused or self.seeking):
             self._at = self.position_ns
-            self.paused = True
             self._halt()
+        self.paused = True
         self._tell()
 
     def resume(self) -> None:
@@ -132,9 +132,10 @@ class Player:
 
     def set_speed(self, speed: float) -> None:
         """Go on at another speed."""
-        self._at = self.position_ns
+        if not self.seeking:
+            self._at = self.position_ns
+            self._halt()
         self._speed = speed
-        self._halt()
         self._go()
         self._tell()
 

@@ -56,7 +56,7 @@ class TapeLink:
         """The user does not want the connection for now; the tape goes on."""
         self._policy, self._intake, self._clock = policy, intake, clock
         self._up: int | None = None
-        self._awaiting_data = False
+        self._awaiting_data = self._missing = False
         self.session = self._new_session()
 
     def _new_session(self) -> fsm.Session:
@@ -107,7 +107,8 @@ class TapeLink:
     def restart(self) -> None:
         """The tape is played from another place on."""
         self.session = self._new_session()
-        self.finished, self._up, self._awaiting_data, self.frames = False, None, False, 0
+        self.finished, self._up, self.frames = False, None, 0
+        self._awaiting_data = self._missing = False
         self._intake.on_change(self)
 
     # What the feed says
@@ -138,8 +139,10 @@ class TapeLink:
         self._intake.on_change(self)
 
     def _pass_on(self, requests: Iterable[fsm.Request]) -> None:
+        """Tell of the gap that the user's being away makes; those of the recording are told by the tape."""
         for request in requests:
-            if isinstance(request, fsm.GapOpened | fsm.GapClosed):
+            if isinstance(request, fsm.GapOpened) or (isinstance(request, fsm.GapClosed) and self._missing):
+                self._missing = isinstance(request, fsm.GapOpened)
                 self._intake.on_request(self, request)
 
     async def close(self) -> None:
