@@ -13,12 +13,11 @@ from itertools import islice
 
 from . import session as fsm
 from .clock import Cancellable, Clock, Lockstep, RealClock
-from .intake import Intake
 from .links import FeedLink
 from .protocols import Frame
 from .protocols.base import Endpoint
 from .recording.lines import Closed, FrameLine, Head, Line, Opened, frame_of
-from .tape import Run, TapeLink
+from .tape import Ear, Run, TapeLink
 
 SLICE_LINES = 2_000
 """So many lines are played before others on the loop have their turn."""
@@ -61,7 +60,7 @@ class Player:
         self._at = self._target = self.start_ns  # played up to; being sought
         self._anchor: tuple[int, int] | None = None  # (time of the pacing clock, of the tape) that pacing counts from
         self._links: dict[str, TapeLink] = {}
-        self._intake: Intake | None = None
+        self._intake: Ear | None = None
         self._begin: Callable[[], None] = lambda: None
         self._tape: Iterator[Line] = iter(())
         self._next: Line | None = None
@@ -93,14 +92,14 @@ class Player:
 
     # Setting up
 
-    def make_link(self, name: str, end: Endpoint, policy: fsm.Policy, intake: Intake) -> FeedLink:
+    def make_link(self, name: str, end: Endpoint, policy: fsm.Policy, intake: Ear) -> FeedLink:
         """The link of an endpoint; the first one decides whose intake is played into."""
         self._intake = intake
         link = TapeLink(name, end.url, end.topics, policy=policy, intake=intake, clock=self.clock)
         self._links[name] = link
         return link
 
-    def begin(self, intake: Intake, restart: Callable[[], None]) -> None:
+    def begin(self, intake: Ear, restart: Callable[[], None]) -> None:
         """Play. ``restart`` empties the feed's topics."""
         self._intake, self._begin = intake, restart
         self._rewind()

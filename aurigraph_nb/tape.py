@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from . import session as fsm
-from .intake import Intake
-from .protocols import Control
+from .links import FeedLink
+from .protocols import Control, Frame
 from .recording.lines import Closed, Head, Line, Opened
 
 END_OF_TAPE = 1000
@@ -39,11 +39,44 @@ class Run(Protocol):
         """
 
 
+class Looker(Protocol):
+    """What has to see the frames that are left out, for what comes after them."""
+
+    def decode(self, frames: Iterable[Frame], /) -> object: ...
+
+
+class Ear(Protocol):
+    """What a tape is played to: the :class:`~aurigraph_nb.intake.Intake` of a feed, or what serves it again."""
+
+    @property
+    def decoder(self) -> Looker: ...
+
+    def on_frames(self, link: FeedLink, frames: list[Frame], /) -> None: ...
+
+    def on_request(self, link: FeedLink, request: fsm.GapOpened | fsm.GapClosed, /) -> None: ...
+
+    def on_change(self, link: FeedLink, /) -> None: ...
+
+    def apply(self, line: Line, /, *, silent: bool = False) -> None:
+        """Take in what is no frame, no head and no connection."""
+
+    def go_on_from(self, head: Head, /) -> None: ...
+
+    def forget_past_gaps(self) -> None:
+        """What was played so far lies before what is shown."""
+
+    def restart(self) -> None:
+        """It is played from its beginning."""
+
+    def tell(self) -> None:
+        """Something changed."""
+
+
 class TapeLink:
     """One connection of a recording that is played."""
 
     def __init__(
-        self, endpoint: str, url: str, topics: tuple[str, ...], *, policy: fsm.Policy, intake: Intake, clock: HasNow
+        self, endpoint: str, url: str, topics: tuple[str, ...], *, policy: fsm.Policy, intake: Ear, clock: HasNow
     ) -> None:
         self.endpoint, self.url, self.topics = endpoint, url, topics
         self.why: str | None = None
