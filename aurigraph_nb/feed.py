@@ -487,6 +487,11 @@ class Feed(Announcer):
         self._run(lambda: self._intake.remove_tap(tap))
 
     @property
+    def clock(self) -> Clock:
+        """The clock that the feed lives on."""
+        return self._clock
+
+    @property
     def intake(self) -> Intake:
         """What takes in what comes; for recorders and players."""
         return self._intake

@@ -70,7 +70,7 @@ DOORS = {
     "pandas": {"connections", "durations", "frames", "status", "topic", "topics", "missing", "simulate", "widgets"},
     "plotly": {"widgets"},
     "prometheus_client": {"node"},
-    "rich": {"cli.watch"},
+    "rich": {"cli.watch", "cli.record", "cli.replay", "exporting.progress"},
     "traitlets": {"widgets"},
     "typer": {"cli"},
     "websockets": {"client", "dial", "node", "cli.probes"},

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import time
+import weakref
 from pathlib import Path
 from types import ModuleType
 
@@ -89,7 +90,26 @@ class Lock:
             return False
         os.utime(fd) if os.utime in os.supports_fd else os.utime(self.path)
         self._fd = fd
+        _mine.add(self)
         return True
+
+    def forget(self) -> None:
+        """In a forked child: the lock is the parent's, and must not outlive it here."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+
+_mine: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for lock in list(_mine):
+        lock.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
 
 
 def held(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import warnings
 
 import msgspec
 import pytest
@@ -326,3 +327,27 @@ def test_numbers_end_before_they_get_too_long(recording):
     (recording.journal / f"{10**15 - 1}.jsonl.zst").write_bytes(b"")
     with pytest.raises(RecordingError, match="no number above"):
         recording.next_segment()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_does_not_keep_its_parents_recorder_alive(tmp_path):
+    (tmp_path / "lock").mkdir()
+    lock = locks.Lock(tmp_path / "lock" / "roof.lock")
+    ready, go = os.pipe(), os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other tests left threads behind
+        child = os.fork()
+    if child == 0:
+        os.write(ready[1], b"x")
+        os.read(go[0], 1)
+        os._exit(0)
+    try:
+        os.read(ready[0], 1)
+        fd, lock._fd = lock._fd, -1
+        os.close(fd)  # as the end of the parent's process does
+        assert not locks.held(tmp_path / "lock" / "roof.lock")
+    finally:
+        os.write(go[1], b"x")
+        os.waitpid(child, 0)
+        for end in (*ready, *go):
+            os.close(end)
