@@ -123,7 +123,7 @@ class PartWriter:
             self._file = HashedFile(self._root / self.path)
             sink = cast("IO[Any]", self._file)  # as much of one as a writer needs
             self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd", write_page_checksum=True)
-        table = pa.Table.from_batches(self._batches).unify_dictionaries().combine_chunks()
+        table = pa.Table.from_batches(self._batches).combine_chunks()  # one dictionary a column
         self._writer.write_table(table.replace_schema_metadata(self._schema.metadata), row_group_size=ROW_GROUP)
         self._batches, self._group_rows, self._group_bytes = [], 0, 0
 

@@ -125,6 +125,18 @@ def test_row_groups_are_exact_and_few_rows_wait(tmp_path: Path, monkeypatch: pyt
     assert table_digest(read_part(tmp_path / told.path)) == table_digest(records_to_table(Validator, validators(40)))
 
 
+def test_words_are_written_once_a_row_group_whatever_words_each_piece_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "PIECE", 4)
+    rows = [Message(recv_ns=NOON, conn_epoch=1, n=i, channel=f"c{i % 9}", payload="") for i in range(90)]
+    told = write_part(tmp_path, "*", DAYS[0], "rec", 1, Message, rows)
+    group = pq.ParquetFile(tmp_path / told.path).metadata.row_group(0)
+    column = next(c for c in map(group.column, range(group.num_columns)) if c.path_in_schema == "channel")
+    assert column.has_dictionary_page and column.encodings == ("PLAIN", "RLE", "RLE_DICTIONARY")
+    assert read_part(tmp_path / told.path)["channel"].to_pylist() == [row.channel for row in rows]
+
+
 def test_heavy_rows_end_a_row_group_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "PIECE", 4)
     monkeypatch.setattr(parts, "ROW_GROUP_BYTES", 8_000)

@@ -204,8 +204,12 @@ def test_a_full_disk_leaves_the_segment_unsealed_and_the_next_try_succeeds(
             work.seal(2)
     assert files_of(directory) == before
     work.seal(2)
-    expected = tables_of("portal", segments_of(model_lines(), 1, protocol="portal")[0])
+    lines = segments_of(model_lines(), 1, protocol="portal")[0]
+    expected = tables_of("portal", lines)
     assert sealed_tables(directory) == {t: table_digest(x) for t, x in expected.items()}
+    whole = Digest("portal")
+    whole.take(lines)
+    assert gaps_of(work.manifest) == whole.book.entries()
 
 
 def test_a_link_in_place_of_a_folder_is_not_followed(tmp_path: Path) -> None:
