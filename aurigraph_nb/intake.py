@@ -320,8 +320,10 @@ class Intake:
     def go_on_from(self, head: Head) -> None:
         """A segment of a journal begins: let the counting, and the gaps that last, be as they were then."""
         if head.first:
+            self.ledger.restore({}, ())
             self.decoder = self._protocol.decoder(self.ledger)
-        self.ledger.restore(head.ledger, head.marks)
+        # What was lost on the way to the disk is marked in the recording alone: the feed itself missed nothing.
+        self.ledger.restore(head.ledger, {*head.marks, *self.ledger.snapshot()[1]})
         lasting = {(gap.topic, gap.cause): gap for gap in head.open}
         for gap in self.book.rows():
             if gap.end_ns is None and (gap.topic, gap.cause) not in lasting:

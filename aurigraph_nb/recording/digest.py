@@ -304,7 +304,8 @@ class Digest:
         if head.first or before is None or before.recorder != head.recorder:
             self._start_anew(keep_gaps=before is None and not head.first)
         self.head, self.end = head, None
-        self.ledger.restore(head.ledger, head.marks)
+        # What was lost on the way to the disk is marked here alone: the feed itself missed nothing.
+        self.ledger.restore(head.ledger, {*head.marks, *self.ledger.snapshot()[1]})
         self._agree(head)
         self.up = dict(head.up)
         if self._wanted is None:
@@ -312,6 +313,7 @@ class Digest:
 
     def _start_anew(self, *, keep_gaps: bool) -> None:
         """Another run: nothing of the one before counts. Gaps that were put in beforehand may stay."""
+        self.ledger.restore({}, ())
         self.decoder = self.protocol.decoder(self.ledger)
         if not keep_gaps:
             self.book = GapBook(self.book.keep)

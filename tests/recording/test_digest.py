@@ -286,3 +286,11 @@ def test_tables_of_equal_rows_have_equal_digests() -> None:
     assert {t: table_digest(records_to_table(record(t), r)) for t, r in one.items()} == {
         t: table_digest(records_to_table(record(t), r)) for t, r in four.items()
     }
+
+
+def test_what_was_lost_before_a_new_segment_is_still_marked_in_it() -> None:
+    digest = Digest("portal")
+    lost = Count(2, {"metrics": 7}, ("metrics",))
+    following = head(segment=2, t=3, first=False, ledger={"metrics": 7})
+    digest.take([head(), metric(1), lost, following, metric(4), metric(5)])
+    assert [(row.n, row.gap_before) for row in digest.drain()["metrics"]] == [(0, False), (7, True), (8, False)]
