@@ -21,7 +21,7 @@ from .dispatch import Subscription
 from .durations import seconds
 from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
 from .gaps import IdleWatch
-from .schema import Record
+from .schema import Record, arrow_schema
 from .state import VIEWS
 from .status import RateMeter, TopicStatus
 
@@ -159,7 +159,7 @@ class Topic(Generic[R]):
         """
         self._touch()
         by = "recv" if index == "recv" else "timestamp"
-        asked = frames.wanted_columns(self.store.schema.empty_table(), columns)
+        asked = frames.wanted_columns(arrow_schema(self.record_type).empty_table(), columns)
         needed = ["timestamp", "recv_ns"] if index is not None else []
         table = self._select(columns=asked, start=start, end=end, last=last, limit=limit, by=by, keep=needed)
         frame = frames.to_pandas(table, index=index, dtype_backend=dtype_backend)
