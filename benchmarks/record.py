@@ -5,7 +5,6 @@ The frames are those of the local node's model (all five topics of the topic str
 
 from __future__ import annotations
 
-import itertools
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +51,7 @@ def ours(lines: Sequence[Line], flush: int) -> Callable[[], dict[str, float]]:
             directory = directories.create_or_open(path, "portal")
             with Clocked() as writing:
                 writer = JournalWriter(directory.journal, head)
-                for portion in itertools.batched(frames, flush):
+                for portion in (frames[i : i + flush] for i in range(0, len(frames), flush)):
                     writer.write(portion)
                 writer.end(End(frames[-1].t, len(frames), True))
                 live = writer.bytes
