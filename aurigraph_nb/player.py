@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 
 from . import session as fsm
 from .clock import Cancellable, Clock, Lockstep, RealClock
+from .errors import RecordingCorrupt
 from .links import FeedLink
 from .protocols import Frame
 from .protocols.base import Endpoint
@@ -54,6 +56,8 @@ class Player:
         self.clock = TapeClock(self, clock or RealClock())
         self.paused = paused
         self.finished = False
+        self.error: RecordingCorrupt | None = None
+        """Why it ended before the end of the tape; None otherwise."""
         self.laps = 0
         """How often the end was reached."""
         self._speed = speed
@@ -89,6 +93,11 @@ class Player:
     def seeking(self) -> bool:
         """True while the tape is wound to another place."""
         return self._at < self._target
+
+    @property
+    def target_ns(self) -> int:
+        """Where it is going while :attr:`seeking`, else the place that it was brought to last."""
+        return self._target
 
     # Setting up
 
@@ -139,9 +148,19 @@ class Player:
         self._tell()
 
     def seek(self, to_ns: int) -> None:
-        """Wind to a time. All topics begin anew, and are then as if the tape had been played up to there."""
-        self._target = min(max(to_ns, self.start_ns), self.end_ns)
+        """Wind to a time; the topics are then as if the tape had been played up to there.
+
+        Ahead it goes on from where it is; elsewhere all topics begin anew.
+        """
+        to_ns = min(max(to_ns, self.start_ns), self.end_ns)
+        if not self.seeking:
+            self._at = self.position_ns
+        self._target = to_ns
         self._halt()
+        if to_ns > self._at and not self.finished:
+            self._go()
+            self._tell()
+            return
         assert self._intake is not None
         self._intake.restart()
         self._begin()
@@ -154,8 +173,12 @@ class Player:
 
     def _rewind(self) -> None:
         self._at, self.finished, self._silent, self._began = self.start_ns, False, True, False
-        self._tape = self._lines()
-        self._next = next(self._tape, None)
+        self.error, self._tape = None, self._lines()
+        try:
+            self._next = next(self._tape, None)
+        except Exception as error:  # noqa: BLE001 - whatever a file holds, whoever waits is told
+            self._fail(error)
+            return
         self._go()
 
     def _lines(self) -> Iterator[Line]:
@@ -201,7 +224,11 @@ class Player:
             return
         sought = self.seeking
         until = self._due_until()
-        self._play(islice(self._take(until), SLICE_LINES))
+        try:
+            self._play(islice(self._take(until), SLICE_LINES))
+        except Exception as error:  # noqa: BLE001 - whatever a file holds, whoever waits is told
+            self._fail(error)
+            return
         if sought and (self._next is None or self._next.t >= self._target):
             self._arrive()
         if self._is_over(until):
@@ -299,6 +326,16 @@ class Player:
         self.finished = True
         for link in self._links.values():
             link.finish()
+        self._tell()
+
+    def _fail(self, error: Exception) -> None:
+        """A line makes no sense: it ends here, and says why."""
+        self._halt()
+        self._next, self._tape, self.finished, self._target = None, iter(()), True, self._at
+        reached = datetime.fromtimestamp(self._at // 10**9, UTC).isoformat(sep=" ")
+        self.error = RecordingCorrupt(f"the recording cannot be played on from {reached}: {error}")
+        for link in self._links.values():
+            link.fail(str(self.error))
         self._tell()
 
     def _tell(self) -> None:

@@ -19,7 +19,7 @@ from .recording import journal
 from .recording.blocks import Damage
 from .recording.digest import Digest
 from .recording.directory import Contents, Directory, Segment
-from .recording.lines import Head, Line
+from .recording.lines import GapBegins, Head, Line
 from .recording.manifest import Manifest, TopicPart
 from .recording.verify import Finding
 from .recording_memory import Digested, merged_gaps
@@ -299,7 +299,9 @@ class DirectorySource:
                 self._note(segment, segment.path, "unreadable", f"{exc}; what stands behind it is left out")
             self._read[segment.number] = found.finish()
 
-    def _lines(self, segment: Segment, digest: Digest | None = None, *, warm: bool = False) -> Iterator[list[Line]]:
+    def _lines(
+        self, segment: Segment, digest: Digest | _Holes | None = None, *, warm: bool = False
+    ) -> Iterator[list[Line]]:
         """The lines of a segment, block by block; what cannot be read is told, and a hole to the digest."""
 
         def damaged(damage: Damage) -> None:
@@ -320,9 +322,9 @@ class DirectorySource:
                 for lines in self.lines_of(segment):
                     yield recorder, lines
 
-    def lines_of(self, segment: Segment) -> Iterator[list[Line]]:
-        """The lines of a segment, block by block; what cannot be read is told, and left out."""
-        return self._lines(segment)
+    def lines_of(self, segment: Segment, holes: _Holes | None = None) -> Iterator[list[Line]]:
+        """The lines of a segment, block by block; what cannot be read is told (``holes``, too), and left out."""
+        return self._lines(segment, holes)
 
     def begin_of(self, segment: Segment) -> int | None:
         """When a segment was begun, ns since 1970 UTC; None if it does not tell."""
@@ -368,8 +370,36 @@ class _Tape:
             if begin_ns is not None and begin_ns > since_ns:
                 break
             first = number
+        holes = _Holes()
         for segment in self._segments[max(0, first - 1) :]:
-            yield from self._source.lines_of(segment)
+            for lines in self._source.lines_of(segment, holes):
+                yield holes.filled(lines)
+
+
+class _Holes:
+    """Makes a gap of every topic where lines of a journal cannot be read, as a :class:`Digest` does."""
+
+    def __init__(self) -> None:
+        self._why: str | None = None
+        self._topics: tuple[str, ...] = ()
+        self._last_ns = 0
+
+    def hole(self, why: str) -> None:
+        """Lines are missing here."""
+        self._why = why
+
+    def filled(self, lines: list[Line]) -> list[Line]:
+        """The next lines that can be read; what is missing before them comes first."""
+        first, gaps = lines[0], []
+        if isinstance(first, Head):
+            self._topics = first.topics
+        elif self._why is not None:
+            start_ns = min(self._last_ns, first.t)
+            for topic in sorted(self._topics):
+                gap = Gap(topic, Cause.RECORDER_DOWN, Certainty.UNKNOWN, start_ns, first.t, None, 0, self._why)
+                gaps.append(GapBegins(first.t, gap))
+        self._why, self._last_ns = None, lines[-1].t
+        return [*gaps, *lines] if gaps else lines
 
 
 def _gaps_before(segments: Sequence[Segment]) -> dict[int, Gap]:

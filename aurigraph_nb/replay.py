@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
@@ -16,7 +17,7 @@ from . import session as fsm
 from .clock import Clock
 from .dial import Options
 from .durations import parse_time
-from .errors import BadOption, BadOptionType, UnknownTopic
+from .errors import BadOption, BadOptionType, RecordingCorrupt, UnknownTopic
 from .feed import Feed
 from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .intake import Intake
@@ -24,17 +25,22 @@ from .links import FeedLink
 from .player import Player
 from .protocols import PROTOCOLS
 from .protocols.base import Endpoint
+from .tape import Run
+from .topic import Topic
 
 if TYPE_CHECKING:
     from .recordings import Recording
 
 MAX_SPEED = 1e9
+MAX_AWAY_S = 1e10
 
 
 class Replay(Feed):
     """What a replayed feed has beside the rest: it can stand still, go faster, and go elsewhere."""
 
     player: Player
+    recording: Recording
+    """What is played; its gaps, for one, are known from the beginning."""
 
     def pause(self) -> None:
         """Let time stand still. What is there can be read; harmless if it stands."""
@@ -51,10 +57,8 @@ class Replay(Feed):
         :raises BadOption: if that is no time
         :raises FeedClosed: after close()
         """
-        if isinstance(time, int | float) and not isinstance(time, bool):
-            if not math.isfinite(time):
-                raise BadOption(f"seek({time!r}): a time, or seconds since the start, were expected")
-            to_ns = self.player.start_ns + round(time * 1e9)
+        if not isinstance(time, bool) and isinstance(time, Real):
+            to_ns = self.player.start_ns + _after_ns(cast("float", time))
         else:
             to_ns = parse_time(time, option="time")
         self._do("seek", partial(self.player.seek, to_ns))
@@ -74,6 +78,16 @@ class Replay(Feed):
         return self.player.paused
 
     @property
+    def loop(self) -> bool:
+        """Whether it begins again at its end. Can be set."""
+        return self.player.loop
+
+    @loop.setter
+    def loop(self, loop: bool) -> None:
+        self.check_usable("loop")
+        self.player.loop = _flag("loop", loop)
+
+    @property
     def position(self) -> pd.Timestamp:
         """The time that it is in the replay, UTC."""
         return pd.Timestamp(self.player.position_ns, tz="UTC")
@@ -82,6 +96,14 @@ class Replay(Feed):
     def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
         """First time, and the time after the last, of what is played; UTC."""
         return pd.Timestamp(self.player.start_ns, tz="UTC"), pd.Timestamp(self.player.end_ns, tz="UTC")
+
+    def why_over(self, topic: Topic[Any]) -> Exception | None:
+        return super().why_over(topic) if self.player.error is None else RecordingCorrupt(str(self.player.error))
+
+    def _raise_fatal(self) -> None:
+        if self.player.error is not None:
+            raise RecordingCorrupt(str(self.player.error))
+        super()._raise_fatal()
 
     def _do(self, what: str, work: Callable[[], None]) -> None:
         self.check_usable(what)
@@ -149,24 +171,18 @@ def replay(
 
     pace = checked_speed(speed)
     source = recording if isinstance(recording, Recording) else open_recording(recording)
-    runs = _chosen(source, recorder)
+    runs = chosen_runs(source, recorder)
     wanted = _wanted(topics, source.recorded_topics)
-    begin_ns = None if start is None else parse_time(start, option="start")
-    end_ns = None if end is None else parse_time(end, option="end")
+    start_ns, end_ns = chosen_span(runs, start, end)
     player = Player(
         runs,
         clock=clock,
         speed=pace,
-        start_ns=begin_ns,
+        start_ns=start_ns,
         end_ns=end_ns,
         loop=_flag("loop", loop),
         paused=_flag("paused", paused),
     )
-    if player.start_ns >= player.end_ns:
-        raise BadOption(
-            f"start={start!r}, end={end!r}: nothing lies between them; the recording goes from "
-            f"{pd.Timestamp(runs[0].start_ns, tz='UTC')} to {pd.Timestamp(runs[-1].end_ns, tz='UTC')}"
-        )
     given = {"speed": speed, "start": start, "end": end, "loop": loop or None, "topics": topics, "recorder": recorder}
     shown = "".join(f", {k}={v!r}" for k, v in given.items() if v is not None)
     title = name or f"replay {source.name}{shown}"
@@ -190,7 +206,7 @@ def _make(source: Recording, player: Player, title: str, topics: tuple[str, ...]
         make_link=link,
         recorded=True,
     )
-    feed.player = player
+    feed.player, feed.recording = player, source
     for name in topics:
         feed[name].open()
 
@@ -216,9 +232,15 @@ def checked_speed(speed: object) -> float:
         return math.inf
     if isinstance(speed, bool) or not isinstance(speed, int | float):
         raise BadOptionType(words)
-    if not 0 < speed <= MAX_SPEED and not math.isinf(speed):
+    if not 0 < speed <= MAX_SPEED and speed != math.inf:
         raise BadOption(words)
     return float(speed)
+
+
+def _after_ns(seconds: float) -> int:
+    if not abs(seconds) < math.inf:
+        raise BadOption(f"seek({seconds!r}): a time, or seconds since the start, were expected")
+    return round(min(max(seconds, -MAX_AWAY_S), MAX_AWAY_S) * 1e9)
 
 
 def _flag(name: str, value: object) -> bool:
@@ -235,7 +257,27 @@ def _wanted(topics: Sequence[str] | str | None, recorded: Sequence[str]) -> tupl
     return names
 
 
-def _chosen(source: Recording, recorder: str | None) -> list[Any]:
+def chosen_span(runs: Sequence[Run], start: Any, end: Any) -> tuple[int, int]:
+    """First time that is played, and the time from which on nothing is, ns since 1970 UTC.
+
+    :raises BadOption: if one of them is no time, or nothing lies between them
+    """
+    first_ns, last_ns = runs[0].start_ns, runs[-1].end_ns
+    start_ns = first_ns if start is None else parse_time(start, option="start")
+    end_ns = last_ns + 1 if end is None else parse_time(end, option="end")
+    if start_ns >= end_ns or start_ns > last_ns or end_ns <= first_ns:
+        raise BadOption(
+            f"start={start!r}, end={end!r}: nothing lies between them; the recording goes from "
+            f"{pd.Timestamp(first_ns, tz='UTC')} to {pd.Timestamp(last_ns, tz='UTC')}"
+        )
+    return start_ns, end_ns
+
+
+def chosen_runs(source: Recording, recorder: str | None) -> list[Run]:
+    """What is played of a recording: its runs in order, or those of one recorder.
+
+    :raises BadOption: if there is none, or recorders overlap and none was chosen
+    """
     runs = sorted(source.runs(), key=lambda run: run.start_ns)
     if not runs:
         raise BadOption(f"{source.name}: nothing was recorded yet, so there is nothing to play")

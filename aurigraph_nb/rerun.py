@@ -116,7 +116,12 @@ class Rerun:
         :raises BadOption: if the address cannot be listened on
         """
         await self._door.open()
-        self.player.begin(self._ear, lambda: None)
+        self.player.begin(self._ear, self._admit)
+
+    async def wait_finished(self) -> None:
+        """Wait until the end, and until the clients that are there have been told so."""
+        await self.finished.wait()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def close(self) -> None:
         """End everything. Harmless when it was ended."""
@@ -194,10 +199,15 @@ class Rerun:
                 self.finished.set()
                 self._own(self._door.see_out(*END))
             return
-        if self._reenact:
+        ended = link.session.ended
+        if self._reenact and not (ended and self.player.loop):
             self._refuse()
             if lost:
-                self._own(self._hub.close(*AS_RECORDED, (self._stream(link.endpoint),)))
+                self._own(self._hub.close(*(END if ended else AS_RECORDED), (self._stream(link.endpoint),)))
+
+    def _admit(self) -> None:
+        """It is played from another place on: who is there stays, and whoever comes is let in."""
+        self._door.admit()
 
     def _refuse(self) -> None:
         down = tuple(self._stream(link.endpoint) for link in self._ear.down)
@@ -282,6 +292,7 @@ class _Ear:
 
     def restart(self) -> None:
         self._look = self._protocol.decoder(Ledger())
+        self._up.clear()
 
     def tell(self) -> None:
         """Nobody waits."""

@@ -137,6 +137,11 @@ class TapeLink:
         self._end("", over=self.session.state is fsm.State.CONNECTED)
         self._intake.on_change(self)
 
+    def fail(self, why: str) -> None:
+        """The tape cannot be played on."""
+        self.session.state, self.session.last_error, self.session.next_try_ns = fsm.State.ERROR, why, None
+        self._intake.on_change(self)
+
     def restart(self) -> None:
         """The tape is played from another place on."""
         self.session = self._new_session()

@@ -78,7 +78,7 @@ DOORS = {
     "anywidget": {"widgets"},
     "ipywidgets": {"widgets"},
     "jwt": {"node"},
-    "pandas": {"connections", "durations", "frames", "status", "topic", "topics", "missing", "simulate", "widgets"},
+    "pandas": {"connections", "durations", "frames", "status", "topic", "topics", "missing", "replay", "simulate", "widgets"},
     "plotly": {"widgets"},
     "prometheus_client": {"node"},
     "rich": {"cli.watch", "cli.record", "cli.replay", "exporting.progress"},
