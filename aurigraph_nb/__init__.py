@@ -24,13 +24,20 @@ from .errors import (
     FeedTimeout,
     MissingExtra,
     RecordingCorrupt,
+    RecordingError,
+    RecordingInUse,
+    RecordingTooNew,
     UnknownTopic,
     WrongThread,
 )
 from .feed import Feed
 from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .node import Node
+from .recorder import Recorder
+from .recordings import Recording, RecordingDamaged, RecordingRecovered, open_recording
 from .registry import close_all, connect, connections
+from .replay import replay
+from .sample import sample
 from .schema import Consensus, Metrics, Peer, Transaction, Validator
 from .session import Backoff
 from .simulate import simulate
@@ -55,6 +62,7 @@ from .widgets import (
     NetworkLog,
     PeerTable,
     RateLimits,
+    ReplayControls,
     RequestHistory,
     SessionTable,
     SystemHealth,
@@ -74,8 +82,10 @@ __all__ = [
     "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Dashboard", "ErrorMonitor", "EventLog",
     "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "LiveChart", "LiveFeed", "LiveTable", "Metrics",
     "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "Node", "Peer", "PeerTable",
-    "PortalFeed", "RateLimits", "RecordingCorrupt", "RequestHistory", "SessionTable", "SystemHealth", "TPSChart",
-    "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator", "ValidatorLog", "ValidatorTable",
-    "WrongThread", "close_all", "connect", "connections", "simulate",
+    "PortalFeed", "RateLimits", "Recorder", "Recording", "RecordingCorrupt", "RecordingDamaged", "RecordingError",
+    "RecordingInUse", "RecordingRecovered", "RecordingTooNew", "ReplayControls", "RequestHistory", "SessionTable",
+    "SystemHealth", "TPSChart", "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator",
+    "ValidatorLog", "ValidatorTable", "WrongThread", "close_all", "connect", "connections", "open_recording",
+    "replay", "sample", "simulate",
 ]
 # fmt: on

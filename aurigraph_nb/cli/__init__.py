@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AurigraphError, UsageError
-from . import doctor, lab, serve, watch
+from . import doctor, export, info, lab, record, replay, serve, watch
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,10 @@ app = typer.Typer(
 app.command("lab", context_settings={"allow_extra_args": True})(lab.lab)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
+app.command("record")(record.record)
+app.command("replay")(replay.replay)
+app.command("export")(export.export)
+app.command("info")(info.info)
 app.command("doctor")(doctor.doctor)
 
 

@@ -108,7 +108,7 @@ async def _serve(options: node_options.NodeOptions) -> None:
     await node.start()
     try:
         _announce(node)
-        with _signals(stop):
+        with stop_signals(stop):
             ways_to_end = [asyncio.create_task(node.wait_finished()), asyncio.create_task(stop.wait())]
             await asyncio.wait(ways_to_end, return_when=asyncio.FIRST_COMPLETED)
             for task in ways_to_end:
@@ -132,7 +132,7 @@ def _announce(node: NodeServer) -> None:
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def stop_signals(stop: asyncio.Event) -> Iterator[None]:
     """Ctrl-C and a polite kill set ``stop``, where the loop can take signals."""
     loop = asyncio.get_running_loop()
     taken: list[signal.Signals] = []

@@ -120,15 +120,16 @@ def follow(
     duration_s: float | None = None,
     once: bool = False,
     interval_s: float = 0.5,
+    topics: Iterable[str] | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Open every topic and show the feed until it ends, or the time is over.
+    """Open every topic (or those of ``topics``) and show the feed until it ends, or the time is over.
 
     :param once: show one picture, when the first rows are there (or after ``duration_s``, by default 10 s)
     :returns: the exit code: 1 if the feed failed, or if ``once`` had nothing to show
     """
-    for topic in feed.topics:
+    for topic in feed.topics if topics is None else topics:
         feed[topic].open()
     limit_s = FIRST_ROW_WITHIN_S if once and duration_s is None else duration_s
     end_s = float("inf") if limit_s is None else monotonic() + limit_s

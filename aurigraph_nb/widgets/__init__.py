@@ -16,6 +16,8 @@ from .inference import AggregateStats, ModelTable, RateLimits, RequestHistory, S
 from .live_tables import BlockTable
 from .logs import ConsensusLog, EventLog, NetworkLog, ValidatorLog
 from .metrics_card import MetricsCard
+from .recorder_view import RecorderView
+from .replay_controls import ReplayControls
 from .session_table import SessionTable
 from .status import ConnectionBadge, ConnectionStats, ConnectionStatus
 from .tables import LiveTable
@@ -42,6 +44,8 @@ __all__ = [
     "NetworkLog",
     "PeerTable",
     "RateLimits",
+    "RecorderView",
+    "ReplayControls",
     "RequestHistory",
     "SessionTable",
     "SystemHealth",

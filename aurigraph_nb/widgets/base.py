@@ -79,6 +79,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._link: str | None = None
         self._link_error: str | None = None
         self._link_due = 0.0
+        self._story: tuple[int, ...] = ()
         source.open()
         super().__init__(_setup=dict(setup or {}))
         self.on_msg(self._receive)
@@ -171,6 +172,7 @@ class LiveWidget(anywidget.AnyWidget):
         if now < allowed_at:
             return allowed_at
         self._check_health(now)
+        self._check_story()
         changed = self._news(now) or self._notice() != self._notice_sent
         with self._guard:
             turn = self._flow.turn(now, changed)
@@ -258,6 +260,14 @@ class LiveWidget(anywidget.AnyWidget):
                 with self._guard:
                     self._flow.miss()
         self._understudy.play(feed.now_ns())
+
+    def _check_story(self) -> None:
+        """After the topics began anew, what the page shows is another story: a snapshot takes its place."""
+        story = self._source.story()
+        if story != self._story:
+            self._story = story
+            with self._guard:
+                self._flow.miss()
 
     # ---- messages from the front end (any thread)
 

@@ -129,12 +129,16 @@ class StoreRows:
         self._key = key
         self._next = max(store.first, store.count - MAX_ROWS)
         self._rows: Keyed[Any, Any] = Keyed(MAX_ROWS)
+        self._generation = store.generation
 
     def mark(self) -> int:
         # What was read, and what waits: it moves as soon as there is something to read.
         return self._rows.version + (self._store.count - self._next)
 
     def since(self, mark: int | None) -> RowChanges:
+        if self._generation != self._store.generation:  # it began anew
+            self._generation, self._next = self._store.generation, self._store.first
+            self._rows.clear()
         stop = self._store.count
         first = max(self._next, self._store.first, stop - BATCH_ROWS if mark is not None else 0)
         skipped, self._next = first - self._next, stop

@@ -167,6 +167,10 @@ class Source(msgspec.Struct, frozen=True):
         """Whether nothing new can come any more."""
         return any(bool(getattr(part, "closed", False)) for part in (self.topic, self.feed))
 
+    def story(self) -> tuple[int, ...]:
+        """Changes when what was received is taken back: a replay that is played from another place on."""
+        return tuple(topic.store.generation for topic in self.topics)
+
     def open(self) -> None:
         """Begin to receive; a closed source shows what it has stored."""
         if not self.closed:
