@@ -16,6 +16,7 @@ from .inference import AggregateStats, ModelTable, RateLimits, RequestHistory, S
 from .live_tables import BlockTable
 from .logs import ConsensusLog, EventLog, NetworkLog, ValidatorLog
 from .metrics_card import MetricsCard
+from .network_map import NetworkMap
 from .session_table import SessionTable
 from .status import ConnectionBadge, ConnectionStats, ConnectionStatus
 from .tables import LiveTable
@@ -40,6 +41,7 @@ __all__ = [
     "ModelTable",
     "NetworkCard",
     "NetworkLog",
+    "NetworkMap",
     "PeerTable",
     "RateLimits",
     "RequestHistory",
