@@ -45,7 +45,7 @@ def figure(
     for at_ms, kind, message in marks:
         _add_mark(made, at_ms, kind, message)
     if shown is not None:
-        made.update_xaxes(range=list(_times(np.array(shown))))
+        made.update_xaxes(range=[_moment(ms) for ms in shown])
     return made
 
 
@@ -98,7 +98,7 @@ def _add_rule(made: go.Figure, rule: Mapping[str, Any]) -> None:
 
 
 def _add_mark(made: go.Figure, at_ms: float, kind: str, message: str) -> None:
-    (at,) = _times(np.array([at_ms]))
+    at = _moment(at_ms)
     line = {"dash": "dot", "width": 1, "color": _INK}
     made.add_shape(type="line", yref="paper", y0=0, y1=1, xref="x", x0=at, x1=at, line=line)
     words = f"{html.escape(kind, quote=False)}<br>{html.escape(message, quote=False)}"
@@ -123,5 +123,9 @@ def _times(ms: Any) -> Any:
 
 
 def _span(start_ms: float, end_ms: float) -> dict[str, Any]:
-    start, end = _times([start_ms, end_ms])
-    return {"x0": start, "x1": end}
+    return {"x0": _moment(start_ms), "x1": _moment(end_ms)}
+
+
+def _moment(ms: float) -> str:
+    """As text: plotly takes a single time in nanoseconds for a number, and draws it nowhere."""
+    return str(_times(ms).astype("datetime64[us]"))
