@@ -5,7 +5,7 @@ const MOST_TRIES = 4000;
 const ASIDE_STEPS = 10; // how far a peer may be moved along its ring
 const RING_MS = [50, 100, 150, 300]; // outer edges; one band more for what is slower, one for what has no latency
 const NO_LATENCY = RING_MS.length + 1;
-const CORE = 0.1; // radius of the free place in the middle, as a share of all
+const EDGES = [0.06, 0.34, 0.53, 0.68, 0.81, 0.9, 1]; // of the bands, as shares of the radius; the inner are the deeper ones
 const WIDEST = 1.5; // rings in a wide room are ellipses
 
 // Marks shrink in steps as there are more of them: [most peers, distance of two].
@@ -116,8 +116,7 @@ function ringFrame(width, height) {
   const wide = Math.max(10, Math.min(width / 2 - 12, tall * WIDEST));
   const round = Math.min(tall, wide);
   const radii = (edge) => {
-    const share = CORE + ((1 - CORE) * edge) / (NO_LATENCY + 1);
-    return [wide * share, Math.min(tall, round * WIDEST) * share];
+    return [wide * EDGES[edge], Math.min(tall, round * WIDEST) * EDGES[edge]];
   };
   return { x: width / 2, y: height / 2 + 6, radii };
 }
@@ -128,9 +127,10 @@ function onRing(frame, band, angle, spacing, i) {
   const deep = Math.max(1, Math.floor(Math.min(outer[0] - inner[0], outer[1] - inner[1]) / spacing));
   const aside = Math.floor(i / deep);
   if (aside > 2 * ASIDE_STEPS) return undefined;
-  const depth = 0.5 + swing(i % deep) / deep;
-  const turned = angle + (swing(aside) * spacing) / ((inner[0] + outer[0]) / 2);
+  const middle = (deep - 1) / 2;
+  const depth = (Math.floor(middle) + swing(i % deep) + 0.5) / deep;
   const [rx, ry] = [0, 1].map((axis) => inner[axis] + (outer[axis] - inner[axis]) * depth);
+  const turned = angle + (swing(aside) * spacing) / ((rx + ry) / 2);
   return [frame.x + rx * Math.cos(turned), frame.y - ry * Math.sin(turned)];
 }
 
