@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from .alerts import Alarm, Alert, alert
 from .errors import (
     AurigraphError,
     AuthRefused,
@@ -44,6 +45,7 @@ from .simulate import simulate
 from .topic import Topic
 from .widgets import (
     AggregateStats,
+    AlertBanner,
     BandwidthChart,
     BlockTable,
     ConnectionBadge,
@@ -51,6 +53,7 @@ from .widgets import (
     ConnectionStatus,
     ConsensusLog,
     ConsensusState,
+    Crossing,
     Dashboard,
     ErrorMonitor,
     EventLog,
@@ -60,16 +63,19 @@ from .widgets import (
     ModelTable,
     NetworkCard,
     NetworkLog,
+    NetworkMap,
     PeerTable,
     RateLimits,
     ReplayControls,
     RequestHistory,
     SessionTable,
     SystemHealth,
+    TimeLink,
     TPSChart,
     TransactionList,
     ValidatorLog,
     ValidatorTable,
+    link_time,
 )
 
 __version__ = "0.1.0"
@@ -77,15 +83,15 @@ __version__ = "0.1.0"
 # A front page is read as a whole, so the list stands in few lines.
 # fmt: off
 __all__ = [
-    "AggregateStats", "AurigraphError", "AuthRefused", "Backoff", "BadOption", "BadOptionType", "BadUrl",
-    "BandwidthChart", "BlockTable", "ChannelsFeed", "ConnectFailed", "ConnectionBadge", "ConnectionStats",
-    "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Dashboard", "ErrorMonitor", "EventLog",
-    "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "LiveChart", "LiveFeed", "LiveTable", "Metrics",
-    "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "Node", "Peer", "PeerTable",
-    "PortalFeed", "RateLimits", "Recorder", "Recording", "RecordingCorrupt", "RecordingDamaged", "RecordingError",
-    "RecordingInUse", "RecordingRecovered", "RecordingTooNew", "ReplayControls", "RequestHistory", "SessionTable",
-    "SystemHealth", "TPSChart", "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator",
-    "ValidatorLog", "ValidatorTable", "WrongThread", "close_all", "connect", "connections", "open_recording",
-    "replay", "sample", "simulate",
+    "AggregateStats", "Alarm", "Alert", "AlertBanner", "AurigraphError", "AuthRefused", "Backoff", "BadOption",
+    "BadOptionType", "BadUrl", "BandwidthChart", "BlockTable", "ChannelsFeed", "ConnectFailed", "ConnectionBadge",
+    "ConnectionStats", "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Crossing", "Dashboard",
+    "ErrorMonitor", "EventLog", "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "LiveChart", "LiveFeed",
+    "LiveTable", "Metrics", "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "NetworkMap",
+    "Node", "Peer", "PeerTable", "PortalFeed", "RateLimits", "Recorder", "Recording", "RecordingCorrupt",
+    "RecordingDamaged", "RecordingError", "RecordingInUse", "RecordingRecovered", "RecordingTooNew",
+    "ReplayControls", "RequestHistory", "SessionTable", "SystemHealth", "TPSChart", "TimeLink", "Topic",
+    "Transaction", "TransactionList", "UnknownTopic", "Validator", "ValidatorLog", "ValidatorTable", "WrongThread",
+    "alert", "close_all", "connect", "connections", "link_time", "open_recording", "replay", "sample", "simulate",
 ]
 # fmt: on

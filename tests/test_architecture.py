@@ -27,6 +27,7 @@ LAYERS = {
     1: {"protocols", "session", "gaps", "columns", "losses", "state"},
     2: {"durations", "clock", "iothread", "tokens", "dial", "client", "recording", "rest", "node"},
     3: {
+        "alerts",
         "checks",
         "connections",
         "dispatch",

@@ -96,6 +96,16 @@ class EventList(Sequence[E], Generic[E]):
         newest = [event for event, _ in zip(reversed(self._kept), range(wanted), strict=False)]
         return newest[::-1]
 
+    def resize(self, keep: int) -> None:
+        """Keep so many from now on; the newest of those there are stay, and numbers and version do not move.
+
+        Raises:
+            BadOption: ``keep`` is below 1.
+        """
+        if keep < 1:
+            raise BadOption(f"keep={keep!r}: expected a whole number of at least 1")
+        self._kept = deque(self._kept, maxlen=keep)
+
     def clear(self) -> None:
         """Forget the events kept; the numbers go on."""
         self._kept.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
@@ -130,7 +131,7 @@ class NetworkState:
 def _totals(peers: Iterable[Peer]) -> NetworkTotals:
     peers = list(peers)
     connected = [p for p in peers if p.status == "CONNECTED"]
-    latencies = [p.latency_ms for p in connected if p.latency_ms is not None]
+    latencies = [p.latency_ms for p in connected if p.latency_ms is not None and math.isfinite(p.latency_ms)]
     return NetworkTotals(
         total=len(peers),
         connected=len(connected),

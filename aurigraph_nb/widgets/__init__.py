@@ -5,8 +5,10 @@ Nothing runs before the first widget. Text from the feed is shown as text, never
 
 from __future__ import annotations
 
+from .banner import AlertBanner
 from .base import LiveWidget
 from .cards import ConsensusState, NetworkCard
+from .chart_links import TimeLink, link_time
 from .charts import BandwidthChart, LiveChart, TPSChart
 from .dashboard import Dashboard
 from .error_monitor import ErrorMonitor
@@ -16,14 +18,17 @@ from .inference import AggregateStats, ModelTable, RateLimits, RequestHistory, S
 from .live_tables import BlockTable
 from .logs import ConsensusLog, EventLog, NetworkLog, ValidatorLog
 from .metrics_card import MetricsCard
+from .network_map import NetworkMap
 from .recorder_view import RecorderView
 from .replay_controls import ReplayControls
 from .session_table import SessionTable
 from .status import ConnectionBadge, ConnectionStats, ConnectionStatus
 from .tables import LiveTable
+from .thresholds import Crossing
 
 __all__ = [
     "AggregateStats",
+    "AlertBanner",
     "BandwidthChart",
     "BlockTable",
     "ConnectionBadge",
@@ -31,6 +36,7 @@ __all__ = [
     "ConnectionStatus",
     "ConsensusLog",
     "ConsensusState",
+    "Crossing",
     "Dashboard",
     "ErrorMonitor",
     "EventLog",
@@ -42,6 +48,7 @@ __all__ = [
     "ModelTable",
     "NetworkCard",
     "NetworkLog",
+    "NetworkMap",
     "PeerTable",
     "RateLimits",
     "RecorderView",
@@ -50,7 +57,9 @@ __all__ = [
     "SessionTable",
     "SystemHealth",
     "TPSChart",
+    "TimeLink",
     "TransactionList",
     "ValidatorLog",
     "ValidatorTable",
+    "link_time",
 ]

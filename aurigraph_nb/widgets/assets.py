@@ -10,9 +10,30 @@ import functools
 import gzip
 from pathlib import Path
 
+from .squeeze import squeeze_script, squeeze_style
+
 _STATIC = Path(__file__).parent / "static"
 MAX_SCRIPT_BYTES = 60_000
 """No widget's script is larger; a test holds it."""
+_PARTS = {
+    "banner": ("tools", "banner"),
+    "chart": ("chart_plotly", "chart_points", "chart"),
+    "log": ("tools", "log"),
+    "network_map": (
+        "tools",
+        "land",
+        "map_projection",
+        "map_layout",
+        "map_marks",
+        "map_ground",
+        "map_side",
+        "map_details",
+        "map_pointer",
+        "network_map",
+    ),
+    "table": ("tools", "table_rows", "table_cells", "table_keys", "table_extras", "table"),
+}
+"""Files of a widget's script where it has several, in their order."""
 
 
 def compact(source: str) -> str:
@@ -28,14 +49,16 @@ def compact(source: str) -> str:
 
 @functools.cache
 def script(name: str) -> str:
-    """The ES module of a widget: the common part, then ``static/<name>.js``."""
-    return compact(_read("core.js") + "\n" + _read(f"{name}.js"))
+    """The ES module of a widget: the common part, then ``static/<name>.js`` (or the several files that it is)."""
+    parts = ("core", *_PARTS.get(name, (name,)))
+    return squeeze_script(compact("\n".join(_read(f"{part}.js") for part in parts)))
 
 
 @functools.cache
 def style(name: str) -> str:
     """The style sheet of a widget: the common part, then ``static/<name>.css``."""
-    return compact(_read("core.css") + "\n" + _read(f"{name}.css"))
+    parts = ("core", *(("tools",) if "tools" in _PARTS.get(name, ()) else ()), name)
+    return squeeze_style(compact("\n".join(_read(f"{part}.css") for part in parts)))
 
 
 @functools.cache

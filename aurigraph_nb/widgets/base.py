@@ -80,6 +80,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._link_error: str | None = None
         self._link_due = 0.0
         self._story: tuple[int, ...] = ()
+        self._status: Any = None  # of the feed, when it was looked at last
         source.open()
         super().__init__(_setup=dict(setup or {}))
         self.on_msg(self._receive)
@@ -251,7 +252,7 @@ class LiveWidget(anywidget.AnyWidget):
             return
         if now >= self._link_due:
             self._link_due = now + HEALTH_EVERY_S
-            status = feed.status
+            self._status = status = feed.status
             state = str(status.state)
             self._link = None if state in _QUIET_STATES or self._source.closed else state
             self._link_error = text(status.error) if state == "ERROR" and status.error else None

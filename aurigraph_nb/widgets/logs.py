@@ -1,4 +1,4 @@
-"""Live logs: what happened, newest first, with a filter by type and a pause while the reader scrolls."""
+"""Live logs: what happened, newest first, with filters by type, severity and words, and a pause while one reads."""
 
 from __future__ import annotations
 
@@ -7,24 +7,33 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from aurigraph_nb.errors import BadOptionType
-from aurigraph_nb.schema import Consensus, Peer, Validator
+from aurigraph_nb.schema import Consensus, Peer, Record, Validator
 from aurigraph_nb.state import Event, EventList
 
 from .assets import script, style
 from .base import LiveWidget, Message, checked_height, refuse_unknown
 from .cells import Cell, milliseconds, text
 from .flow import DEFAULT_RATE_HZ
+from .retention import checked_keep, keep_events
 from .sources import Source, of_either
 
 _LISTS = ("events", "updates")
 
 
 class EventLog(LiveWidget):
-    """The events of a topic (``feed.consensus``, ``feed.network``, ``feed.validators``) or of a derived state.
+    """The events of a topic (``feed.consensus``, ``feed.network``, ``feed.validators``), a derived state or an alert.
 
-    As many as the state keeps (50 or 100). ``height`` in pixels; ``rate_hz``: most updates a second.
+    ``keep``: how many, up to 5,000 (the state keeps that many too, if it kept fewer); by default as many as the state
+    keeps, 50 or 100. ``height`` in pixels; ``rate_hz``: most updates a second. The list stands still while its reader
+    looks at older entries or has paused it, and says how many came meanwhile.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.EventLog(feed.consensus, keep=500)
+    EventLog(consensus)
 
     Raises:
+        BadOption: ``keep`` is out of its bounds.
         BadOptionType: something without events was given, or there is no such option.
     """
 
@@ -35,6 +44,7 @@ class EventLog(LiveWidget):
         self,
         topic: object,
         *,
+        keep: int | None = None,
         height: int = 240,
         title: str | None = None,
         rate_hz: float = DEFAULT_RATE_HZ,
@@ -42,16 +52,42 @@ class EventLog(LiveWidget):
     ) -> None:
         refuse_unknown(type(self), unknown)
         source, events, name = _events_of(type(self).__name__, topic)
-        self._build(source, events, title=f"{name} events" if title is None else title, height=height, rate_hz=rate_hz)
+        self._lock = _lock_of(topic)
+        title = f"{name} events" if title is None else title
+        self._build(source, events, title=title, keep=keep, height=height, rate_hz=rate_hz)
+
+    def _of(
+        self,
+        feed: object,
+        topic: str,
+        record: type[Record],
+        *,
+        title: str,
+        keep: int | None,
+        height: int,
+        rate_hz: float,
+    ) -> None:
+        source = of_either(type(self).__name__, feed, topic, record)
+        self._lock = _lock_of(source.topic)
+        self._build(source, _list_of(source.topic), title=title, keep=keep, height=height, rate_hz=rate_hz)
 
     def _build(
-        self, source: Source, events: Callable[[], EventList[Any]], *, title: str, height: int, rate_hz: float
+        self,
+        source: Source,
+        events: Callable[[], EventList[Any]],
+        *,
+        title: str,
+        keep: int | None,
+        height: int,
+        rate_hz: float,
     ) -> None:
         self._events = events
-        self._lock: AbstractContextManager[Any] = nullcontext() if source.topic is None else source.topic.lock
         self._version: int | None = None
         self._next = 0
-        setup = {"title": text(title), "height": checked_height(height), "keep": events().keep}
+        if keep is not None:
+            keep_events(events(), checked_keep("keep", keep), self._lock)
+        kept = events().keep if keep is None else keep
+        setup = {"title": text(title), "height": checked_height(height), "keep": kept}
         super().__init__(source, setup=setup, rate_hz=rate_hz)
 
     def _repr_source(self) -> str:
@@ -70,7 +106,7 @@ class EventLog(LiveWidget):
     def _message(self, *, everything: bool) -> Message:
         with self._lock:
             events = self._events()
-            fresh = events.since(0 if everything else self._next)
+            fresh = events.since(0 if everything else self._next)[-self._setup["keep"] :]
             total, self._version = events.total, events.version
         missed = 0 if everything else max(0, total - self._next - len(fresh))
         self._next = total
@@ -84,46 +120,81 @@ class EventLog(LiveWidget):
 class ConsensusLog(EventLog):
     """Changes of leader, state, epoch and performance of the consensus. Takes a feed, or its consensus topic.
 
+    The options are those of :class:`EventLog`.
+
     Raises:
+        BadOption: ``keep`` is out of its bounds.
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+    def __init__(
+        self,
+        feed: object,
+        *,
+        keep: int | None = None,
+        height: int = 240,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        **unknown: object,
+    ) -> None:
         refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "consensus", Consensus)
-        self._build(source, _list_of(source.topic), title="Consensus events", height=height, rate_hz=rate_hz)
+        self._of(feed, "consensus", Consensus, title="Consensus events", keep=keep, height=height, rate_hz=rate_hz)
 
 
 class NetworkLog(EventLog):
     """Peers that came, went, or changed latency or version. Takes a feed, or its network topic.
 
+    The options are those of :class:`EventLog`.
+
     Raises:
+        BadOption: ``keep`` is out of its bounds.
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+    def __init__(
+        self,
+        feed: object,
+        *,
+        keep: int | None = None,
+        height: int = 240,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        **unknown: object,
+    ) -> None:
         refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "network", Peer)
-        self._build(source, _list_of(source.topic), title="Network events", height=height, rate_hz=rate_hz)
+        self._of(feed, "network", Peer, title="Network events", keep=keep, height=height, rate_hz=rate_hz)
 
 
 class ValidatorLog(EventLog):
     """Changes of status, voting power, uptime and last block of validators. Takes a feed, or its validators topic.
 
+    The options are those of :class:`EventLog`.
+
     Raises:
+        BadOption: ``keep`` is out of its bounds.
         BadOptionType: something else was given, or there is no such option.
     """
 
-    def __init__(self, feed: object, *, height: int = 240, rate_hz: float = DEFAULT_RATE_HZ, **unknown: object) -> None:
+    def __init__(
+        self,
+        feed: object,
+        *,
+        keep: int | None = None,
+        height: int = 240,
+        rate_hz: float = DEFAULT_RATE_HZ,
+        **unknown: object,
+    ) -> None:
         refuse_unknown(type(self), unknown)
-        source = of_either(type(self).__name__, feed, "validators", Validator)
-        self._build(source, _list_of(source.topic), title="Validator events", height=height, rate_hz=rate_hz)
+        self._of(feed, "validators", Validator, title="Validator events", keep=keep, height=height, rate_hz=rate_hz)
 
 
 def _entry(ordinal: int, event: Event) -> list[Cell]:
     """An event as the front end gets it: number, time in ms, type, severity, message."""
     at_ns = event.recv_ns if event.timestamp is None else event.timestamp
     return [ordinal, milliseconds(at_ns), text(event.type, 64), text(event.severity, 16), text(event.message, 512)]
+
+
+def _lock_of(given: Any) -> AbstractContextManager[Any]:
+    lock: AbstractContextManager[Any] | None = getattr(given, "lock", None)
+    return nullcontext() if lock is None else lock
 
 
 def _list_of(topic: Any) -> Callable[[], EventList[Any]]:

@@ -7,6 +7,7 @@ then a copy that is kept up to date. Rows come oldest first.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol
@@ -26,7 +27,7 @@ MAX_ROWS = 10_000
 BATCH_ROWS = 2_000
 """Rows of a store that are read at once; what is older is skipped and counted."""
 
-CellKind = Literal["text", "mono", "number", "badge", "time", "gauge"]
+CellKind = Literal["text", "mono", "number", "badge", "time", "gauge", "spark"]
 
 
 class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +45,10 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Width in characters, about."""
     optional: bool = False
     """Not shown while no row has a value."""
+    short: bool = False
+    """Numbers in at most five characters (8.51M); the tooltip has all digits."""
+    points: int = 0
+    """Of a ``spark`` column: how many of the field's newest values it draws."""
 
 
 def column_for(record: type[Record], name: str) -> TableColumn:
@@ -61,7 +66,9 @@ def column_for(record: type[Record], name: str) -> TableColumn:
 
 
 def cell(record: Record, column: TableColumn) -> Cell:
-    """A record's value as the front end gets it."""
+    """A record's value as the front end gets it; the points of a ``spark`` column come from elsewhere."""
+    if column.kind == "spark":
+        return None
     value = getattr(record, column.field)
     if value is None:
         return None
@@ -97,6 +104,9 @@ class Rows(Protocol):
     def since(self, mark: int | None) -> RowChanges:
         """The changes since ``mark``; None: everything."""
 
+    def all(self) -> list[tuple[Any, Any]]:
+        """Key and record of every row now, oldest first; from any thread, and no change is lost by asking."""
+
 
 class StateRows:
     """Rows by key out of a topic's derived state."""
@@ -114,11 +124,16 @@ class StateRows:
             rows = self._current()
             arrived, self._upserts = rows.upserts - self._upserts, rows.upserts
             if mark is None:
-                newest = list(itertools.islice(reversed(rows), MAX_ROWS))
-                return RowChanges(rows.version, [(key, rows[key]) for key in reversed(newest)], reset=True)
+                return RowChanges(rows.version, self.all(), reset=True)
             changes = rows.changed_since(mark)
         changed = changes.changed[-MAX_ROWS:]
         return RowChanges(changes.version, changed, changes.removed, changes.reset, arrived)
+
+    def all(self) -> list[tuple[Any, Any]]:
+        with self._lock:
+            rows = self._current()
+            newest = list(itertools.islice(reversed(rows), MAX_ROWS))
+            return [(key, rows[key]) for key in reversed(newest)]
 
 
 class StoreRows:
@@ -130,26 +145,38 @@ class StoreRows:
         self._next = max(store.first, store.count - MAX_ROWS)
         self._rows: Keyed[Any, Any] = Keyed(MAX_ROWS)
         self._generation = store.generation
+        self._lock = threading.RLock()
 
     def mark(self) -> int:
         # What was read, and what waits: it moves as soon as there is something to read.
         return self._rows.version + (self._store.count - self._next)
 
     def since(self, mark: int | None) -> RowChanges:
+        with self._lock:
+            read, skipped = self._read(BATCH_ROWS if mark is not None else None)
+            if mark is None:
+                return RowChanges(self._rows.version, list(self._rows.items()), reset=True, dropped=skipped)
+            changes = self._rows.changed_since(mark)
+        return RowChanges(changes.version, changes.changed, changes.removed, changes.reset, read, skipped)
+
+    def all(self) -> list[tuple[Any, Any]]:
+        with self._lock:
+            self._read(None)
+            return list(self._rows.items())
+
+    def _read(self, most: int | None) -> tuple[int, int]:
+        """Take in what the store has new, ``most`` rows of it; returns how many were read, how many skipped."""
         if self._generation != self._store.generation:  # it began anew
             self._generation, self._next = self._store.generation, self._store.first
             self._rows.clear()
         stop = self._store.count
-        first = max(self._next, self._store.first, stop - BATCH_ROWS if mark is not None else 0)
+        first = max(self._next, self._store.first, 0 if most is None else stop - most)
         skipped, self._next = first - self._next, stop
         for record in self._store.records(first, stop):
             key = getattr(record, self._key)
             if key is not None:
                 self._rows.upsert(key, record)
-        if mark is None:
-            return RowChanges(self._rows.version, list(self._rows.items()), reset=True, dropped=skipped)
-        changes = self._rows.changed_since(mark)
-        return RowChanges(changes.version, changes.changed, changes.removed, changes.reset, stop - first, skipped)
+        return stop - first, skipped
 
 
 class NewestRows:
@@ -171,3 +198,6 @@ class NewestRows:
             return RowChanges(stop, changed, reset=True)
         gone = range(max(0, mark - self._keep), min(oldest, mark))
         return RowChanges(stop, changed, gone, False, stop - mark, first - mark)
+
+    def all(self) -> list[tuple[Any, Any]]:
+        return list(self.since(None).changed)

@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Floats = npt.NDArray[np.float64]
+from .downsample import Floats, outline
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -43,7 +42,7 @@ def needed_columns(y: Sequence[str]) -> list[str]:
 
 def from_table(table: pa.Table, y: Sequence[str]) -> Series:
     """Rows as points: server time, or receive time where it is missing; one NaN point before a row after a gap."""
-    times = _times_ms(table)
+    times = times_ms(table)
     values = np.stack([_floats(table.column(name)) for name in y])
     breaks = np.flatnonzero(np.asarray(table.column("gap_before").to_numpy(zero_copy_only=False), dtype=bool))
     if len(breaks):
@@ -61,32 +60,19 @@ def newest(series: Series, points: int | None = None, since_ms: float | None = N
 
 
 def thin(series: Series, points: int) -> Series:
-    """At most about ``points`` points that keep the outline: of each stretch the lowest, the highest and any break.
+    """At most ``points`` points that keep the outline of every line (:func:`.downsample.outline`).
 
     A series that is short enough comes back as it is.
     """
     count = len(series)
     if count <= points:
         return series
-    lines = len(series.values)
-    stretches = max(1, points // (2 * lines))
-    edges = np.linspace(0, count, stretches + 1).astype(int)[:-1]
-    picked = [np.array([0, count - 1]), *(_extremes(line, edges) for line in series.values)]
-    picked.append(np.flatnonzero(np.isnan(series.values).all(axis=0))[: points // 2])
-    keep = np.unique(np.concatenate(picked))
+    keep = outline(series.values, points)
     return Series(series.times_ms[keep], series.values[:, keep], series.thinned + count - len(keep))
 
 
-def _extremes(line: Floats, edges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where each stretch of ``line`` has its lowest and its highest value."""
-    low, high = np.where(np.isnan(line), np.inf, line), np.where(np.isnan(line), -np.inf, line)
-    stops = np.append(edges[1:], len(line))
-    pairs = zip(edges, stops, strict=True)
-    found = [(a + int(np.argmin(low[a:b])), a + int(np.argmax(high[a:b]))) for a, b in pairs if b > a]
-    return np.array(found, dtype=np.int64).ravel()
-
-
-def _times_ms(table: pa.Table) -> Floats:
+def times_ms(table: pa.Table) -> Floats:
+    """The time of each row, ms since 1970 UTC: server time, or receive time where it is missing."""
     received = table.column("recv_ns")
     times = pc.coalesce(table.column("timestamp").cast(pa.int64()), received)
     return np.asarray(times.to_numpy(), dtype=np.int64) / 1e6

@@ -1,7 +1,6 @@
 """Live tables: a virtualised grid in the browser that is kept up to date row by row.
 
-The front end sorts, filters and marks changed cells; what travels is the rows that changed. ``LiveTable`` shows any
-topic; the tables in :mod:`.feed_tables` know their topic's columns and what belongs above them.
+``LiveTable`` shows any topic; the tables in :mod:`.feed_tables` know their topic's columns and what belongs above them.
 """
 
 from __future__ import annotations
@@ -25,12 +24,15 @@ from aurigraph_nb.schema import (
     columns,
 )
 
-from .assets import script, style
-from .base import LiveWidget, Message, checked_height, refuse_unknown
-from .cells import SAFE_INTEGER, Cell, text
+from .base import refuse_unknown
 from .flow import DEFAULT_RATE_HZ
-from .rows import MAX_ROWS, NewestRows, RowChanges, Rows, StateRows, StoreRows, TableColumn, cell, column_for
+from .formats import formatted, home_order, with_sparklines
+from .rows import MAX_ROWS, NewestRows, Rows, StateRows, StoreRows, TableColumn, column_for
 from .sources import Source, of_topic
+from .sparks import Sparks
+from .table_base import BaseTable, row_key
+
+__all__ = ["NEWEST_ROWS", "BaseTable", "LiveTable", "row_key"]
 
 NEWEST_ROWS = 200
 """Rows that a table without a key shows."""
@@ -51,118 +53,29 @@ _ASIDE = (*LOCAL_COLUMNS, "extra", "timestamp", "sequence", "metadata", "source"
 _TOP_COLUMNS = 12
 
 
-class BaseTable(LiveWidget):
-    """What all tables share: rows from a source, as cells of columns."""
-
-    _esm = script("table")
-    _css = style("table")
-
-    def _build(
-        self,
-        source: Source,
-        rows: Rows,
-        columns: Sequence[TableColumn],
-        *,
-        title: str,
-        height: int,
-        rate_hz: float,
-        newest_first: bool = False,
-        keep: int = MAX_ROWS,
-        more: Mapping[str, Any] | None = None,
-        when_offline: str | None = None,
-    ) -> None:
-        self._clear_wanted = False
-        self._rows = rows
-        self._columns = tuple(columns)
-        self._mark: int | None = None
-        self._caption_sent: dict[str, Any] | None = None
-        setup = {
-            "title": text(title),
-            "height": checked_height(height),
-            "newest_first": newest_first,
-            "keep": keep,
-            "columns": [
-                {"label": c.label, "kind": c.kind, "unit": c.unit, "digits": c.digits, "width": c.width}
-                | ({"optional": True} if c.optional else {})
-                for c in self._columns
-            ],
-        }
-        setup |= more or {}
-        super().__init__(source, setup=setup, rate_hz=rate_hz, when_offline=when_offline)
-
-    def _recast(self) -> None:
-        self._rows = StateRows(lambda: self._topic.state.current, self._topic.lock)
-
-    # ---- the button that clears, where a table has one
-
-    def _request(self, kind: str) -> None:
-        if kind == "clear":
-            self._clear_wanted = True
-
-    def _serve(self) -> None:
-        with self._guard:
-            wanted, self._clear_wanted = self._clear_wanted, False
-        if wanted and "clear" in self._setup:
-            with self._topic.lock:
-                self._topic.state.clear()
-
-    # ---- messages
-
-    def _caption(self) -> dict[str, Any]:
-        """What stands above the table, besides its title."""
-        return {}
-
-    def _news(self, now: float) -> bool:
-        return self._rows.mark() != self._mark or self._caption() != self._caption_sent
-
-    def _snapshot(self, now: float) -> Message:
-        return self._message(self._rows.since(None), everything=True)
-
-    def _delta(self, now: float) -> Message:
-        return self._message(self._rows.since(self._mark))
-
-    def _message(self, changes: RowChanges, *, everything: bool = False) -> Message:
-        self._mark = changes.mark
-        body: dict[str, Any] = {"rows": [self._row(key, record) for key, record in changes.changed]}
-        if changes.removed:
-            body["removed"] = [row_key(key) for key in changes.removed]
-        if changes.reset:
-            body["reset"] = True
-        fresh = self._fresh(changes)
-        if fresh:
-            body["fresh"] = fresh
-        caption = self._caption()
-        if everything or caption != self._caption_sent:
-            body["caption"] = caption
-            self._caption_sent = caption
-        merged = 0 if everything else max(0, changes.arrived - changes.dropped - len(changes.changed))
-        return Message(body, merged=merged, dropped=changes.dropped)
-
-    def _row(self, key: Any, record: Record) -> list[Cell]:
-        return [row_key(key), *(cell(record, column) for column in self._columns)]
-
-    def _fresh(self, changes: RowChanges) -> list[list[Cell]]:
-        """Rows to be marked as new: key, and for how many milliseconds yet."""
-        return []
-
-
-def row_key(key: Any) -> Cell:
-    """A row's key as JSON has it; an integer and the text of the same digits stay apart."""
-    if isinstance(key, int) and -SAFE_INTEGER < key < SAFE_INTEGER:
-        return key
-    return text(key, limit=1024)
-
-
 class LiveTable(BaseTable):
     """The rows of a topic as a table: one row a ``key``, or without a key the newest 200 rows.
 
     ``key``: a column whose newest row is shown, e.g. ``"id"``; by default that of the topic's state (validators by
     ``id``, models by ``model``, transactions by ``hash``, …), where there is one. ``columns``: the columns to show
-    (default: the topic's own). ``height`` in pixels; ``rate_hz``: most updates a second. At most 10,000 rows are shown.
+    (default: the topic's own). ``sort``: the order at first, e.g. ``"-latency_ms"`` (``-``: downwards) or a list.
+    ``units``: other units by column, e.g. ``{"uptime_s": "h"}``; ``formats``: decimals by column, ``"short"`` (8.51M)
+    or ``"percent"`` (of a fraction). ``sparklines``: columns of numbers whose newest 30 values are drawn, or a mapping
+    to how many, up to 60. ``height`` in pixels; ``rate_hz``: most updates a second. At most 10,000 rows are shown.
+
+    What the reader sorts, filters, hides and selects survives a reload of the page; :attr:`selected` and
+    :meth:`to_pandas` tell of it.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="20s")
+    >>> feed.join(timeout=30)
+    >>> table = ag.LiveTable(feed.network, columns=["peer_id", "latency_ms"], sort="latency_ms")
+    >>> bool(table.to_pandas()["latency_ms"].is_monotonic_increasing)
+    True
 
     Raises:
-        BadOption: an unknown column.
-        BadOptionType: ``topic`` is no topic, or there is no such option.
+        BadOption: an unknown column, unit or format.
+        BadOptionType: ``topic`` is no topic, an option is of a wrong type, or there is no such option.
     """
 
     def __init__(
@@ -171,6 +84,10 @@ class LiveTable(BaseTable):
         *,
         key: str | None = None,
         columns: Sequence[str] | None = None,
+        sort: str | Sequence[str] | None = None,
+        formats: Mapping[str, int | str] | None = None,
+        units: Mapping[str, str] | None = None,
+        sparklines: Sequence[str] | Mapping[str, int] = (),
         height: int = 320,
         title: str | None = None,
         rate_hz: float = DEFAULT_RATE_HZ,
@@ -181,16 +98,31 @@ class LiveTable(BaseTable):
         record = source.topic.record_type
         rows = _rows_by(source, _checked_key(record, key))
         newest_first = (key is None and not isinstance(rows, StateRows)) or issubclass(record, _NEWEST_FIRST)
+        shown = [column_for(record, name) for name in _checked_columns(record, columns)]
+        shown = with_sparklines(formatted(shown, formats, units), sparklines)
+        order = [{"column": place, "down": down} for place, down in home_order(shown, sort)]
         self._build(
             source,
             rows,
-            [column_for(record, name) for name in _checked_columns(record, columns)],
+            shown,
             title=source.topic.name if title is None else title,
             height=height,
             rate_hz=rate_hz,
             newest_first=newest_first,
             keep=NEWEST_ROWS if isinstance(rows, NewestRows) else MAX_ROWS,
+            sparks=_sparks_of(source, rows, key, shown),
+            more={"sort": order} if order else None,
         )
+
+
+def _sparks_of(source: Source, rows: Rows, key: str | None, shown: Sequence[TableColumn]) -> Sparks | None:
+    fields = {column.field: column.points for column in shown if column.kind == "spark"}
+    if not fields:
+        return None
+    name = key if key is not None else _STATE_KEYS.get(source.topic.record_type)
+    if isinstance(rows, NewestRows) or name is None:
+        raise BadOption("sparklines: this table shows each row once; give it a key whose values have a course")
+    return Sparks(source.topic.store, name, fields)
 
 
 def _rows_by(source: Source, key: str | None) -> Rows:

@@ -183,3 +183,9 @@ def test_the_version_grows_with_every_change() -> None:
     state.events.clear()
     assert versions == sorted(set(versions))
     assert state.version > versions[-1]
+
+
+@pytest.mark.parametrize("hostile", [float("nan"), float("inf")])
+def test_a_latency_that_is_no_number_does_not_spoil_the_mean(hostile: float) -> None:
+    state = state_of(peer(0, **FULL), peer(1, "p2", status="CONNECTED", latency_ms=hostile))
+    assert state.totals.mean_latency_ms == 20.0

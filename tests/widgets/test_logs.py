@@ -3,7 +3,7 @@
 import pytest
 
 from aurigraph_nb import widgets
-from aurigraph_nb.errors import BadOptionType
+from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.state import ConsensusState
 
 from .doubles import START_NS
@@ -90,3 +90,25 @@ def test_a_topic_without_events_is_refused(desk, feed):
 def test_something_without_events_is_refused(desk):
     with pytest.raises(BadOptionType, match=r"needs a topic with events such as feed\.consensus, not list"):
         widgets.EventLog([])
+
+
+def test_a_log_keeps_as_many_events_as_it_was_told_and_so_does_the_state(desk, feed):
+    log = widgets.ConsensusLog(feed, keep=80)
+    assert (log.comm.state["_setup"]["keep"], feed["consensus"].state.events.keep) == (80, 80)
+    leaders(feed, *[f"v{i}" for i in range(91)])
+    assert [e[0] for e in desk.open(log).one()["events"]] == list(range(10, 90))
+
+
+def test_a_log_that_keeps_less_than_the_state_leaves_the_state_alone(desk, feed):
+    leaders(feed, *[f"v{i}" for i in range(31)])
+    log = widgets.EventLog(feed["consensus"], keep=10)
+    assert feed["consensus"].state.events.keep == 50
+    assert [e[0] for e in desk.open(log).one()["events"]] == list(range(20, 30))
+
+
+@pytest.mark.parametrize(
+    "keep, error", [(0, BadOption), (5001, BadOption), ("9", BadOptionType), (True, BadOptionType)]
+)
+def test_a_retention_out_of_bounds_is_refused(desk, feed, keep, error):
+    with pytest.raises(error, match="expected a whole number of events from 1 to 5,000"):
+        widgets.NetworkLog(feed, keep=keep)

@@ -4,11 +4,13 @@ class Values {
   constructor() {
     this.items = [];
     this.at = null;
+    this.stale = null; // why these are not the values of now
   }
 
   snapshot(message) {
     this.items = message.items;
     this.at = message.at;
+    this.stale = message.stale ?? null;
   }
 
   delta(message) {
@@ -17,8 +19,10 @@ class Values {
 }
 
 class CardView {
-  constructor({ data, model, body }) {
+  constructor({ data, model, body, link, root }) {
     this.data = data;
+    this.link = link;
+    this.root = root;
     const bar = header(body, model.get("_setup").title);
     this.time = element("span", "ag-meta");
     bar.append(this.time);
@@ -33,10 +37,20 @@ class CardView {
     const { items, at } = this.data;
     show(this.empty, items.length === 0);
     show(this.list, items.length > 0);
-    setText(this.time, at === null ? "" : `${formatTime(at).slice(0, 8)} UTC`);
-    const shape = items.map((item) => `${item.look ?? "row"} ${item.label}`).join("\n");
+    this.drawTime(at);
+    const shape = items.map((item) => `${item.look ?? "row"} ${item.label} ${item.unit ?? ""}`).join("\n");
     if (shape !== this.shape) this.rebuild(items, shape);
     for (const item of items) this.drawItem(this.rows.get(item.label), item);
+  }
+
+  // Old values must not look like those of now: they are paler, and the words say of when they are, and why.
+  drawTime(at) {
+    const why = this.data.stale ?? (this.link.gone || this.link.notice.closed ? "closed" : null);
+    const old = why !== null && at !== null;
+    this.root.classList.toggle("ag-old", old);
+    const clock = at === null ? "" : `${formatTime(at).slice(0, 8)} UTC`;
+    setText(this.time, old ? `as of ${clock} · ${why}` : clock);
+    this.time.title = at === null ? "" : `here ${new Date(at).toLocaleString()}`;
   }
 
   rebuild(items, shape) {
@@ -53,6 +67,7 @@ class CardView {
     const place = element("div", "ag-val");
     const value = element("span", "ag-value");
     place.append(value);
+    if (item.unit) place.append(element("span", "ag-of", ` ${item.unit}`));
     row.append(label, place);
     const made = { row, value, look };
     if (look === "bar") {

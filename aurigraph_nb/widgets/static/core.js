@@ -323,7 +323,22 @@ class View {
     });
   }
 
+  // In a dashboard one region speaks for all, so that a reader's ear is not filled by nine of them at once.
+  join(dash) {
+    this.joined = true;
+    if (dash) regionOf(dash);
+    const hushed = dash === null ? [] : [...this.root.querySelectorAll("[role=status], [role=log]")];
+    const tell = (node) => node.getAttribute("role") === "status" && speakIn(dash, node.textContent);
+    this.ears = hushed.map((node) => {
+      node.setAttribute("aria-live", "off");
+      const ear = new MutationObserver(() => tell(node));
+      ear.observe(node, { childList: true, characterData: true, subtree: true });
+      return ear;
+    });
+  }
+
   draw() {
+    if (!this.joined) this.join(this.root.closest(".ag-dashboard"));
     let failure = null;
     try {
       this.part.draw();
@@ -345,6 +360,7 @@ class View {
 
   remove() {
     this.observer.disconnect();
+    this.ears?.forEach((ear) => ear.disconnect());
     this.stopTheme();
     this.part.remove?.();
     this.link.remove(this);
@@ -363,6 +379,20 @@ function noticeOf(link, failure) {
   if (state && !simulated) return [`Feed ${String(state).toLowerCase()}; this is the last known state.`, "wait"];
   if (errors) return [`${errors} ${errors === 1 ? "error" : "errors"} so far; the last: ${last}`, "calm"];
   return ["", "calm"];
+}
+
+// The polite region of a dashboard; it is there before anything is said in it.
+function regionOf(dash) {
+  const found = dash.querySelector(":scope > .ag-voice");
+  if (found) return found;
+  const made = element("div", "ag-voice");
+  made.setAttribute("role", "status");
+  dash.append(made);
+  return made;
+}
+
+function speakIn(dash, words) {
+  if (words) setText(regionOf(dash), words);
 }
 
 function header(body, title) {

@@ -1,273 +1,62 @@
-// A table that is kept up to date row by row: sort, filter, changed cells marked. Only rows in sight are in the page.
+// A table that is kept up to date row by row. Only rows in sight are in the page.
 
-const ROW_PX = 28;
-const OVERSCAN = 6;
-const MARK_MS = 1600; // how long a changed cell is marked
-const FADE_MS = 600; // how long a new row fades in
-const SORT_KINDS = new Set(["number", "time", "gauge"]);
-
-// ---- data: rows by key, and their order
-
-class Rows {
-  constructor(model) {
-    const setup = model.get("_setup");
-    const ui = model.get("_ui") ?? {};
-    this.columns = setup.columns;
-    this.newestFirst = setup.newest_first;
-    this.keep = setup.keep;
-    this.rows = new Map(); // key -> {key, cells, marks, since, until}
-    this.caption = {};
-    this.filter = typeof ui.filter === "string" ? ui.filter : "";
-    const known = Number.isInteger(ui.sort) && ui.sort >= 0 && ui.sort < this.columns.length;
-    this.home = setup.sort ?? null; // the order to come back to; null: that of arrival
-    this.sort = known ? { column: ui.sort, down: Boolean(ui.down) } : this.home;
-    // Whole rows are marked for so long: new ones fade in, ended ones stay, struck through. 0: single cells are.
-    this.rowMarkMs = setup.row_mark_ms ?? 0;
-    this.order = null; // keys as shown; null: to be made anew
-    this.filled = new Set(); // columns in which any row has a value
-    this.marked = 0; // until when some cell is marked
-    this.merged = 0;
-  }
-
-  snapshot(message) {
-    this.rows.clear();
-    this.filled.clear();
-    this.order = null;
-    this.put(message, false);
-  }
-
-  delta(message) {
-    if (message.reset) this.rows.clear();
-    this.put(message, !message.reset);
-  }
-
-  put(message, mark) {
-    if (message.reset) this.order = null;
-    for (const key of message.removed ?? []) {
-      this.end(key, mark);
-    }
-    const now = performance.now();
-    const lively = this.rowMarkMs > 0 && mark && !reducedMotion();
-    for (const [key, ...cells] of message.rows ?? []) this.putRow(key, cells, mark, now, lively);
-    for (const [key, ms] of message.fresh ?? []) {
-      const row = this.rows.get(key);
-      if (row && !row.updated) row.until = now + Math.min(ms, 60000);
-    }
-    while (this.rows.size > this.keep) {
-      this.rows.delete(this.rows.keys().next().value);
-      this.order = null;
-    }
-    if (message.caption) this.caption = message.caption;
-  }
-
-  // A row has gone; where rows are marked it stays for a while.
-  end(key, mark) {
-    const row = this.rows.get(key);
-    if (!row) return;
-    if (mark && this.rowMarkMs > 0 && !reducedMotion()) {
-      row.endedUntil = performance.now() + this.rowMarkMs;
-      row.changedUntil = 0;
-      this.marked = Math.max(this.marked, row.endedUntil);
-      return;
-    }
-    this.rows.delete(key);
-    this.order = null;
-  }
-
-  // Ended rows leave when their time is over.
-  sweep(now) {
-    for (const [key, row] of this.rows) {
-      if (row.endedUntil > 0 && row.endedUntil <= now) {
-        this.rows.delete(key);
-        this.order = null;
-      }
-    }
-  }
-
-  putRow(key, cells, mark, now, lively) {
-    const old = this.rows.get(key);
-    cells.forEach((cell, i) => {
-      if (cell !== null) this.filled.add(i);
-    });
-    if (!old) {
-      const fadeUntil = lively ? now + FADE_MS : 0;
-      this.rows.set(key, {
-        key, cells, marks: null, since: 0, until: 0, updated: false, fadeUntil, changedUntil: 0, endedUntil: 0,
-      });
-      this.order = null;
-      return;
-    }
-    old.updated = true;
-    old.endedUntil = 0;
-    if (lively && cells.some((cell, i) => cell !== old.cells[i])) {
-      old.changedUntil = now + this.rowMarkMs;
-      this.marked = Math.max(this.marked, old.changedUntil);
-    } else if (mark && this.rowMarkMs === 0) {
-      old.marks = cells.map((cell, i) => changeOf(old.cells[i], cell, this.columns[i].kind));
-      old.since = now;
-      this.marked = now + MARK_MS;
-    }
-    if (this.filter !== "" || (this.sort && old.cells[this.sort.column] !== cells[this.sort.column])) this.order = null;
-    old.cells = cells;
-  }
-
-  shown() {
-    if (this.order === null) {
-      let keys = [...this.rows.keys()];
-      if (this.newestFirst) keys.reverse();
-      const wanted = this.filter.trim().toLowerCase();
-      if (wanted) keys = keys.filter((key) => this.matches(this.rows.get(key), wanted));
-      if (this.sort) keys = sortKeys(keys, this.rows, this.columns[this.sort.column].kind, this.sort);
-      this.order = keys;
-    }
-    return this.order;
-  }
-
-  matches(row, wanted) {
-    return row.cells.some(
-      (cell, i) => cell !== null && cellText(cell, this.columns[i]).toLowerCase().includes(wanted),
-    );
-  }
-
-  sortBy(column) {
-    const same = this.sort?.column === column;
-    // Third press: back to the order in which rows came.
-    this.sort = same && this.sort.down !== SORT_KINDS.has(this.columns[column].kind)
-      ? this.home
-      : { column, down: same ? !this.sort.down : SORT_KINDS.has(this.columns[column].kind) };
-    this.order = null;
-  }
-
-  filterBy(text) {
-    this.filter = text;
-    this.order = null;
-  }
-}
-
-// How a cell changed: 1 up, -1 down, 0 otherwise, null not at all.
-function changeOf(before, after, kind) {
-  if (before === after || kind === "time") return null;
-  if (kind !== "number" || before === null || after === null) return 0;
-  return compare(before, after, kind) < 0 ? 1 : -1;
-}
-
-function compare(a, b, kind) {
-  if (SORT_KINDS.has(kind)) {
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    const [p, q] = [wholeOf(a), wholeOf(b)];
-    if (p !== null && q !== null) return p < q ? -1 : p > q ? 1 : 0;
-    const [x, y] = [Number(a), Number(b)];
-    if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
-  }
-  return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0;
-}
-
-function wholeOf(value) {
-  if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : null;
-  return /^-?\d{1,60}$/.test(value) ? BigInt(value) : null;
-}
-
-// Rows without a value come last, whatever the direction; equal ones keep their order.
-function sortKeys(keys, rows, kind, { column, down }) {
-  const sign = down ? -1 : 1;
-  const value = (key) => rows.get(key).cells[column];
-  return keys.sort((p, q) => {
-    const [a, b] = [value(p), value(q)];
-    if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
-    return sign * compare(a, b, kind);
-  });
-}
-
-function cellText(value, column) {
-  if (value === null || value === undefined) return "–";
-  if (column.kind === "number" || column.kind === "gauge") return formatNumber(value, column.digits);
-  if (column.kind === "time") return column.digits === 0 ? formatTime(value).slice(0, 8) : formatTime(value);
-  return String(value);
-}
-
-// A share of 100, with a warning from 75 on.
-function drawFill(fill, value) {
-  const share = typeof value === "number" ? Math.max(0, Math.min(100, value)) : 0;
-  fill.style.width = `${share}%`;
-  fill.className = `ag-mini-fill ag-fill-${share >= 90 ? "bad" : share >= 75 ? "wait" : "good"}`;
-}
-
-// ---- view
+const LEAST_PX = 40;
+const DETAIL_EVERY_MS = 1000;
 
 class TableView {
   constructor({ data, model, body, view, link }) {
-    this.data = data;
-    this.model = model;
-    this.view = view;
-    this.link = link;
-    this.columns = data.columns;
+    Object.assign(this, { data, model, view, link, columns: data.columns, pool: [], on: [], room: 0, fresh: 0, asked: {} });
+    data.refresh = () => link.refresh();
+    this.id = `ag-${Math.random().toString(36).slice(2, 10)}`;
     const setup = model.get("_setup");
+    this.title = setup.title;
     const bar = header(body, setup.title);
-    this.buildCaption(bar);
-    this.buildFilter(bar, setup.title);
+    this.drawCaption = captionOf(bar);
+    this.input = searchField("Filter", `Filter ${setup.title}`, data.filter, (text) => this.filterBy(text));
+    bar.append(this.input);
+    if (setup.pause) this.pauser = toolButton(bar, "Pause", "Hold the rows still", () => this.pause());
     if (setup.clear) clearButton(bar, link, setup.clear);
     this.buildGrid(body, setup);
+    this.buildFoot(body, setup, model.get("_ui") ?? {});
     this.empty = element("div", "ag-empty", "No data yet");
     this.scroll.append(this.empty);
-    this.pool = [];
-    this.columnsShown = "";
-  }
-
-  buildCaption(bar) {
-    this.badge = element("span", "ag-badge");
-    this.bar = element("span", "ag-mini");
-    this.fill = element("span", "ag-mini-fill");
-    this.bar.append(this.fill);
-    this.caption = element("span", "ag-meta");
-    bar.append(this.caption, this.bar, this.badge);
-  }
-
-  buildFilter(bar, title) {
-    this.input = element("input", "ag-filter");
-    this.input.type = "search";
-    this.input.placeholder = "Filter";
-    this.input.value = this.data.filter;
-    this.input.setAttribute("aria-label", `Filter ${title}`);
-    this.input.addEventListener("input", () => {
-      this.data.filterBy(this.input.value);
-      this.keepUi();
-      this.scroll.scrollTop = 0;
-      this.link.refresh();
-    });
-    // JupyterLab has shortcuts on plain keys; typing here is only typing.
-    this.input.addEventListener("keydown", (event) => event.stopPropagation());
-    bar.append(this.input);
+    this.detail = new Detail();
+    this.keys = new Keys(this);
+    this.onSelected = () => {
+      data.selected = new Set(model.get("selected") ?? []);
+      link.refresh();
+    };
+    model.on("change:selected", this.onSelected);
+    this.sizes = new ResizeObserver(() => view.schedule());
+    this.sizes.observe(this.scroll);
   }
 
   buildGrid(body, setup) {
     this.scroll = element("div", "ag-scroll");
-    this.scroll.tabIndex = 0;
     this.scroll.style.height = `${setup.height}px`;
-    this.scroll.setAttribute("role", "group");
-    this.scroll.setAttribute("aria-label", `${setup.title}, rows`);
     this.scroll.addEventListener("scroll", () => this.view.schedule(), { passive: true });
     this.table = element("table", "ag-grid");
     this.table.setAttribute("role", "grid");
     this.table.setAttribute("aria-label", setup.title);
+    this.table.setAttribute("aria-multiselectable", "true");
     this.table.setAttribute("aria-colcount", this.columns.length);
-    this.group = element("colgroup");
-    this.cols = this.columns.map((column) => {
-      const col = element("col");
-      col.style.width = `${column.width}ch`;
-      this.group.append(col);
-      return col;
-    });
-    this.head = element("thead");
+    const group = element("colgroup");
+    this.cols = this.columns.map(() => element("col"));
+    group.append(...this.cols);
+    const head = element("thead");
     this.heads = this.columns.map((column, i) => this.buildHead(column, i));
     const row = element("tr");
     row.setAttribute("role", "row");
+    row.setAttribute("aria-rowindex", 1);
     row.append(...this.heads);
-    this.head.append(row);
+    this.filterRow = this.buildFilters();
+    head.append(row, this.filterRow);
     this.above = this.spacer();
     this.rowsBody = element("tbody");
     this.below = this.spacer();
-    this.table.append(this.group, this.head, this.above, this.rowsBody, this.below);
-    this.scroll.append(this.table);
+    this.ruler = element("span", "ag-ruler");
+    this.table.append(group, head, this.above, this.rowsBody, this.below);
+    this.scroll.append(this.ruler, this.table);
     body.append(this.scroll);
   }
 
@@ -277,54 +66,181 @@ class TableView {
     part.setAttribute("role", "presentation");
     const row = element("tr");
     row.setAttribute("role", "presentation");
-    const cell = element("td");
-    cell.colSpan = this.columns.length;
-    row.append(cell);
+    row.append(element("td"));
     part.append(row);
     return part;
   }
 
   buildHead(column, i) {
-    const head = element("th", column.kind === "number" || column.kind === "gauge" ? "ag-num" : "");
+    const head = element("th", isNumeric(column) ? "ag-num" : "");
     head.scope = "col";
     head.setAttribute("role", "columnheader");
     head.setAttribute("aria-colindex", i + 1);
     const button = element("button", "ag-sort");
     button.type = "button";
-    const label = element("span", "ag-label", column.label);
-    button.append(label);
+    button.tabIndex = -1; // the grid is one tab stop, and its arrows come here
+    button.append(element("span", "ag-label", column.label));
     if (column.unit) button.append(element("span", "ag-unit", column.unit));
     button.append(element("span", "ag-arrow"));
-    button.title = `Sort by ${column.label}${column.unit ? ` (${column.unit})` : ""}`;
-    button.addEventListener("click", () => {
-      this.data.sortBy(i);
-      this.keepUi();
-      this.link.refresh();
-    });
-    button.addEventListener("keydown", (event) => event.stopPropagation());
-    head.append(button);
+    const name = `${column.label}${column.unit ? ` (${column.unit})` : ""}`;
+    button.title = this.data.sortable(i) ? `Sort by ${name}; with shift: by this as well` : name;
+    button.addEventListener("click", (event) => this.sortBy(i, event.shiftKey));
+    head.append(button, this.buildGrip(head, i));
     return head;
   }
 
-  // Sort and filter survive a reload of the page.
-  keepUi() {
-    const { sort, filter, home } = this.data;
-    this.model.set("_ui", { ...(sort && sort !== home ? { sort: sort.column, down: sort.down } : {}), filter: filter.slice(0, 200) });
-    clearTimeout(this.saving);
-    this.saving = setTimeout(() => this.model.save_changes(), 300);
+  buildGrip(head, i) {
+    const grip = element("span", "ag-grip");
+    grip.addEventListener("pointerdown", (event) => {
+      grip.setPointerCapture(event.pointerId);
+      const [from, width] = [event.clientX, head.offsetWidth];
+      grip.onpointermove = (move) => this.widen(i, move.clientX - from, width);
+    });
+    grip.addEventListener("pointerup", () => {
+      grip.onpointermove = null;
+    });
+    grip.addEventListener("dblclick", () => {
+      this.data.widths.delete(i);
+      this.changed();
+    });
+    return grip;
   }
 
-  draw() {
-    if (this.data.rowMarkMs > 0) this.data.sweep(performance.now());
+  buildFilters() {
+    const row = element("tr", "ag-filters");
+    row.setAttribute("role", "row");
+    this.filterCells = this.columns.map((column, i) => {
+      const cell = element("td");
+      cell.setAttribute("role", "gridcell");
+      cell.setAttribute("aria-colindex", i + 1);
+      if (!this.data.sortable(i)) return cell;
+      const hint = isNumeric(column) ? ">5  1..5" : "text";
+      const input = searchField(hint, `Filter ${column.label}`, this.data.filters.get(i) ?? "", (text) => this.filterBy(text, i));
+      input.title = isNumeric(column) ? "5   >5   <=5   !=5   1..5" : "part   =whole   !not";
+      cell.append(input);
+      return cell;
+    });
+    row.append(...this.filterCells);
+    row.hidden = !this.data.filters.size;
+    return row;
+  }
+
+  buildFoot(body, setup, ui) {
+    const panel = element("div", "ag-panel ag-chips");
+    panel.hidden = true;
+    this.pane = element("div", "ag-panel");
+    this.pane.hidden = !(setup.history && ui.pane);
+    this.chooser = new Chooser(panel, this.data, () => this.changed());
+    this.history = new History(this.pane, this.data);
+    const foot = element("div", "ag-foot");
+    this.count = element("span", "ag-meta");
+    foot.append(this.count);
+    this.drawTotals = totalsOf(foot);
+    const tools = element("div", "ag-tools");
+    const changed = () => this.changed();
+    if (setup.history) foldButton(tools, "Updates", this.pane, changed);
+    foldButton(tools, "Filters", this.filterRow, changed);
+    this.columnsButton = foldButton(tools, "Columns", panel, changed);
+    toolButton(tools, "Copy", "Copy the rows selected, or all that are shown, for a spreadsheet", () => this.copy());
+    foot.append(tools);
+    body.append(foot, panel, this.pane);
+    this.say = speaker(body);
+  }
+
+  // ---- what the reader does
+
+  // What was chosen survives a reload of the page.
+  changed() {
+    this.model.set("_ui", this.data.choices({ pane: !this.pane.hidden }));
+    clearTimeout(this.saving);
+    this.saving = setTimeout(() => this.model.save_changes(), 300);
+    this.link.refresh();
+  }
+
+  sortBy(column, more) {
+    this.data.sortBy(column, more);
+    const words = this.data.sorts.map((s) => `${this.columns[s.column].label} ${s.down ? "descending" : "ascending"}`);
+    this.say(words.length ? `Sorted by ${words.join(", then ")}` : "In order of arrival");
+    this.changed();
+  }
+
+  filterBy(text, column) {
+    this.data.filterBy(text, column);
+    this.scroll.scrollTop = 0;
+    this.changed();
+  }
+
+  widen(column, by, from = this.heads[column].offsetWidth) {
+    this.data.widths.set(column, Math.round(Math.max(LEAST_PX, Math.min(1200, from + by))));
+    this.changed();
+  }
+
+  pause() {
+    this.data.pause(!this.data.frozen);
+    this.say(this.data.frozen ? "Paused" : "Live");
+    this.link.refresh();
+  }
+
+  selectRows(keys) {
+    const known = keys.filter((key) => this.data.shownRows.has(key));
+    this.data.selected = new Set(known);
+    this.model.set("selected", known);
+    this.model.save_changes();
+    this.say(known.length === 1 ? "1 row selected" : `${known.length} rows selected`);
+    this.link.refresh();
+  }
+
+  async copy() {
     const order = this.data.shown();
-    this.drawCaption();
+    const chosen = order.filter((key) => this.data.selected.has(key));
+    const keys = chosen.length ? chosen : order;
+    try {
+      await copyText(this.data.tsv(keys, this.on));
+      this.say(keys.length === 1 ? "1 row copied" : `${keys.length} rows copied`);
+      this.copied = `${keys.length.toLocaleString("en-US")} copied`;
+    } catch (error) {
+      this.copied = `Could not copy: ${error.message}`;
+    }
+    setTimeout(() => {
+      this.copied = "";
+      this.view.schedule();
+    }, 2500);
+    this.view.schedule();
+  }
+
+  toggleDetail(key) {
+    if (key === undefined || key === HEAD) return;
+    const { data } = this;
+    data.open = data.open === key ? null : key;
+    data.details = [];
+    this.say(data.open === null ? "Details closed" : `Details of ${key}`);
+    this.askDetail();
+    this.link.refresh();
+  }
+
+  askDetail() {
+    if (this.data.open === null) return;
+    this.asked = { cells: this.data.rows.get(this.data.open)?.cells, at: performance.now() };
+    this.link.say("detail", { key: this.data.open });
+  }
+
+  // ---- drawing
+
+  draw() {
+    const { data } = this;
+    if (data.rowMarkMs > 0) data.sweep(performance.now());
+    const order = data.shown();
+    this.drawCaption(data.caption);
+    this.drawTotals(data.totals);
     this.drawHeads();
     this.drawRows(order);
+    this.keys.draw();
+    this.drawFoot(order);
     const none = order.length === 0;
     show(this.empty, none);
-    if (none) setText(this.empty, this.data.rows.size ? "No row matches the filter" : "No data yet");
+    if (none) setText(this.empty, data.shownRows.size ? "No row matches the filter" : "No data yet");
     const now = performance.now();
-    if (this.data.marked > now || this.freshUntil > now) this.lookAgain();
+    if (data.marked > now || this.fresh > now) this.lookAgain();
   }
 
   lookAgain() {
@@ -332,95 +248,114 @@ class TableView {
     this.again = setTimeout(() => this.view.schedule(), this.data.rowMarkMs > 0 ? 200 : 500);
   }
 
-  drawCaption() {
-    const { text, hint, badge: word, bar } = this.data.caption;
-    setText(this.caption, text ?? "");
-    this.caption.title = hint ?? "";
-    show(this.bar, typeof bar === "number");
-    if (typeof bar === "number") {
-      const share = Math.max(0, Math.min(1, bar));
-      this.fill.style.width = `${share * 100}%`;
-      this.fill.className = `ag-mini-fill ag-fill-${share < 0.5 ? "bad" : share < 0.8 ? "wait" : "good"}`;
+  drawFoot(order) {
+    const { data } = this;
+    const [shown, all] = [order.length, data.shownRows.size].map((n) => n.toLocaleString("en-US"));
+    const words = [shown === all ? `${all} ${all === "1" ? "row" : "rows"}` : `${shown} of ${all} rows`];
+    if (data.selected.size) words.push(`${data.selected.size.toLocaleString("en-US")} selected`);
+    if (data.sorts.length > 1) words.push(`sorted by ${data.sorts.length} columns`);
+    setText(this.count, this.copied || words.join(" · "));
+    const on = this.on.filter(Boolean).length;
+    setText(this.columnsButton, on < this.columns.length ? `Columns ${on}/${this.columns.length}` : "Columns");
+    if (this.pauser) {
+      const came = data.frozen && data.came ? ` (${data.came.toLocaleString("en-US")} new)` : "";
+      setText(this.pauser, data.frozen ? `Resume${came}` : "Pause");
+      this.pauser.setAttribute("aria-pressed", String(Boolean(data.frozen)));
     }
-    show(this.badge, Boolean(word));
-    if (word) badge(this.badge, word);
+    this.chooser.draw(this.on);
+    if (!this.pane.hidden) this.history.draw();
+  }
+
+  columnsOn() {
+    return this.columns.flatMap((_, i) => (this.on[i] ? [i] : []));
   }
 
   drawHeads() {
-    const { sort, filled } = this.data;
+    const { sorts, widths } = this.data;
+    this.room = this.scroll.clientWidth;
+    const letter = this.ruler.offsetWidth / 10 || 7;
+    const plain = (i) => widths.get(i) ?? Math.ceil(this.columns[i].width * letter);
+    // Names are never cut to make room: those that differ could look the same.
+    const firm = (i) => i === 0 || widths.has(i);
+    const share = (tight) => (i) => (firm(i) ? plain(i) : Math.floor(plain(i) * tight));
+    this.on = this.data.visible(this.room, share(TIGHTEST));
+    const sum = (which) => this.columnsOn().filter(which).reduce((total, i) => total + plain(i), 0);
+    const tight = (this.room - sum(firm)) / (sum((i) => !firm(i)) || 1);
+    const widthOf = share(Math.max(TIGHTEST, Math.min(1, tight)));
     this.heads.forEach((head, i) => {
-      const hidden = Boolean(this.columns[i].optional) && !filled.has(i);
-      show(head, !hidden);
-      this.cols[i].style.display = hidden ? "none" : "";
-      const direction = sort?.column === i ? (sort.down ? "descending" : "ascending") : "none";
+      show(head, this.on[i]);
+      show(this.filterCells[i], this.on[i]);
+      this.cols[i].style.display = this.on[i] ? "" : "none";
+      this.cols[i].style.width = `${widthOf(i)}px`;
+      const place = sorts.findIndex((sort) => sort.column === i);
+      const direction = place < 0 ? "none" : sorts[place].down ? "descending" : "ascending";
       head.setAttribute("aria-sort", direction);
+      head.dataset.place = sorts.length > 1 && place >= 0 ? place + 1 : "";
     });
-    const width = this.columns.reduce((sum, c, i) => sum + (this.heads[i].hidden ? 0 : c.width), 0);
-    this.table.style.minWidth = `${width}ch`;
+    this.table.style.minWidth = `${this.columnsOn().reduce((sum, i) => sum + widthOf(i), 0)}px`;
   }
 
   drawRows(order) {
+    const { open } = this.data;
+    const at = open === null ? -1 : order.indexOf(open);
+    const extra = at < 0 ? 0 : DETAIL_PX;
+    let top = this.scroll.scrollTop;
+    if (extra && top > (at + 1) * ROW_PX) top = Math.max((at + 1) * ROW_PX, top - extra);
     const fits = Math.ceil(this.scroll.clientHeight / ROW_PX) + 2 * OVERSCAN;
-    const top = Math.floor(this.scroll.scrollTop / ROW_PX) - OVERSCAN;
-    const first = Math.max(0, Math.min(top, order.length - fits));
+    const first = Math.max(0, Math.min(Math.floor(top / ROW_PX) - OVERSCAN, order.length - fits));
     const count = Math.min(fits, order.length - first);
     while (this.pool.length < count) this.pool.push(this.newRow());
     while (this.pool.length > count) this.pool.pop().row.remove();
-    this.space(this.above, first);
-    this.space(this.below, order.length - first - count);
+    this.space(this.above, first * ROW_PX + (at >= 0 && at < first ? extra : 0));
+    this.space(this.below, (order.length - first - count) * ROW_PX + (at >= first + count ? extra : 0));
     this.table.setAttribute("aria-rowcount", order.length + 1);
     const now = performance.now();
-    this.freshUntil = 0;
+    this.fresh = 0;
     for (let i = 0; i < count; i += 1) this.drawRow(this.pool[i], order[first + i], first + i, now);
+    this.drawDetail(this.pool[at - first]?.key === open ? this.pool[at - first] : null, now);
   }
 
-  space(part, rows) {
-    show(part, rows > 0);
-    part.rows[0].cells[0].style.height = `${rows * ROW_PX}px`;
+  space(part, px) {
+    show(part, px > 0);
+    const [cell] = part.rows[0].cells;
+    cell.style.height = `${px}px`;
+    cell.colSpan = this.columnsOn().length || 1; // more would make columns that nobody sees
   }
 
   newRow() {
     const row = element("tr");
     row.setAttribute("role", "row");
-    const cells = this.columns.map((column, i) => {
-      const cell = element("td", `ag-${column.kind}`);
-      cell.setAttribute("role", "gridcell");
-      cell.setAttribute("aria-colindex", i + 1);
-      const content = element("span", "ag-value");
-      cell.append(content);
-      row.append(cell);
-      if (column.kind !== "gauge") return { cell, content };
-      const bar = element("span", "ag-mini");
-      const fill = element("span", "ag-mini-fill");
-      bar.setAttribute("aria-hidden", "true"); // the number beside it says the same
-      bar.append(fill);
-      cell.prepend(bar);
-      return { cell, content, fill };
-    });
+    const cells = this.columns.map((column, i) => newCell(row, column, i));
     const fresh = element("span", "ag-new", "NEW");
+    const opener = element("button", "ag-open", "▸");
+    opener.type = "button";
+    opener.tabIndex = -1; // Enter does the same
+    opener.title = "Details";
+    opener.setAttribute("aria-label", "Details");
+    cells[0].cell.prepend(opener);
     cells[0].cell.append(fresh);
     this.rowsBody.append(row);
-    return { row, cells, fresh };
+    return { row, cells, fresh, opener };
   }
 
   drawRow(slot, key, index, now) {
-    const item = this.data.rows.get(key);
+    const item = this.data.shownRows.get(key);
+    slot.key = key;
     slot.row.setAttribute("aria-rowindex", index + 2);
-    slot.row.classList.toggle("ag-odd", index % 2 === 1);
+    slot.row.setAttribute("aria-selected", String(this.data.selected.has(key)));
+    slot.opener.setAttribute("aria-expanded", String(this.data.open === key));
     const fresh = item.until > now;
     show(slot.fresh, fresh);
-    if (fresh) this.freshUntil = Math.max(this.freshUntil, item.until);
+    if (fresh) this.fresh = Math.max(this.fresh, item.until);
     const marked = item.marks !== null && now - item.since < MARK_MS;
     if (!marked) item.marks = null;
     if (this.data.rowMarkMs > 0) this.drawRowMarks(slot, item, now);
     this.columns.forEach((column, i) => {
-      const { cell, content, fill } = slot.cells[i];
-      show(cell, !this.heads[i].hidden);
-      if (fill) drawFill(fill, item.cells[i]);
-      this.drawCell(cell, content, item.cells[i], column);
-      this.drawMark(cell, slot, i, marked ? item : null);
+      show(slot.cells[i].cell, this.on[i]);
+      if (!this.on[i]) return;
+      drawCell(slot.cells[i], item.cells[i], column);
+      drawMark(slot.cells[i].cell, i, marked ? item : null);
     });
-    slot.key = key;
   }
 
   drawRowMarks(slot, item, now) {
@@ -430,32 +365,37 @@ class TableView {
     slot.row.title = item.endedUntil > now ? "Ended" : "";
   }
 
-  drawCell(cell, content, value, column) {
-    if (column.kind === "badge") {
-      badge(content, value);
+  drawDetail(slot, now) {
+    if (!slot) {
+      this.detail.row.remove();
       return;
     }
-    const text = cellText(value, column);
-    setText(content, text);
-    const title = column.kind === "time" && value !== null ? (isoTime(value) ?? "") : text === "–" ? "" : text;
-    if (cell.title !== title) cell.title = title;
+    if (slot.row.nextSibling !== this.detail.row) slot.row.after(this.detail.row);
+    this.detail.draw(this.data.details, slot.key, this.room, this.columnsOn().length);
+    if (this.asked.cells === this.data.rows.get(slot.key)?.cells) return;
+    if (!(now - this.asked.at < DETAIL_EVERY_MS)) this.askDetail();
+    else this.lookAgain();
   }
 
-  // Restarts the flash when the cell changes again, or when the slot shows another row.
-  drawMark(cell, slot, i, item) {
-    const change = item ? item.marks[i] : null;
-    const stamp = change === null ? "" : `${item.key}/${item.since}`;
-    if (cell.dataset.mark === stamp || (stamp === "" && !cell.dataset.mark)) return;
-    cell.classList.remove("ag-up", "ag-down", "ag-changed");
-    if (stamp !== "") {
-      void cell.offsetWidth;
-      cell.classList.add(change > 0 ? "ag-up" : change < 0 ? "ag-down" : "ag-changed");
-    }
-    cell.dataset.mark = stamp;
+  pageRows() {
+    return Math.max(1, Math.floor((this.scroll.clientHeight - this.table.tHead.offsetHeight) / ROW_PX) - 1);
+  }
+
+  // Scrolls so that a row can be seen; the headers always can.
+  reveal(index) {
+    const { key, column } = this.keys.active;
+    const at = this.data.open === null ? -1 : this.data.shown().indexOf(this.data.open);
+    const y = index * ROW_PX + (at >= 0 && at < index ? DETAIL_PX : 0);
+    const room = this.scroll.clientHeight - this.table.tHead.offsetHeight - ROW_PX;
+    if (key !== HEAD) this.scroll.scrollTop = Math.max(y - room, Math.min(y, this.scroll.scrollTop));
+    const { offsetLeft: left, offsetWidth: width } = this.heads[column];
+    this.scroll.scrollLeft = Math.max(left + width - this.scroll.clientWidth, Math.min(left, this.scroll.scrollLeft));
   }
 
   remove() {
     clearTimeout(this.again);
+    this.sizes.disconnect();
+    this.model.off("change:selected", this.onSelected);
   }
 }
 
