@@ -13,6 +13,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import (
     AurigraphError,
     AuthRefused,
@@ -22,6 +25,7 @@ from .errors import (
     ConnectFailed,
     FeedClosed,
     FeedTimeout,
+    Incomplete,
     MissingExtra,
     RecordingCorrupt,
     UnknownTopic,
@@ -64,7 +68,18 @@ from .widgets import (
     ValidatorTable,
 )
 
+if TYPE_CHECKING:
+    from . import analytics
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The analytics are loaded when they are first used."""
+    if name == "analytics":
+        return _import_module(f"{__name__}.analytics")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # A front page is read as a whole, so the list stands in few lines.
 # fmt: off
@@ -72,10 +87,10 @@ __all__ = [
     "AggregateStats", "AurigraphError", "AuthRefused", "Backoff", "BadOption", "BadOptionType", "BadUrl",
     "BandwidthChart", "BlockTable", "ChannelsFeed", "ConnectFailed", "ConnectionBadge", "ConnectionStats",
     "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Dashboard", "ErrorMonitor", "EventLog",
-    "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "LiveChart", "LiveFeed", "LiveTable", "Metrics",
+    "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "Incomplete", "LiveChart", "LiveFeed", "LiveTable", "Metrics",
     "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "Node", "Peer", "PeerTable",
     "PortalFeed", "RateLimits", "RecordingCorrupt", "RequestHistory", "SessionTable", "SystemHealth", "TPSChart",
     "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator", "ValidatorLog", "ValidatorTable",
-    "WrongThread", "close_all", "connect", "connections", "simulate",
+    "WrongThread", "analytics", "close_all", "connect", "connections", "simulate",
 ]
 # fmt: on

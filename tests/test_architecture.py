@@ -29,6 +29,7 @@ LAYERS = {
     3: {
         "checks",
         "connections",
+        "demo",
         "dispatch",
         "fallback",
         "feed",
@@ -42,7 +43,7 @@ LAYERS = {
         "topic",
         "topics",
     },
-    4: {"widgets"},
+    4: {"analytics", "widgets"},
     5: {"__init__", "__main__", "cli"},
 }
 LAYER = {module: layer for layer, modules in LAYERS.items() for module in modules}
@@ -57,8 +58,8 @@ DOORS = {
     "anywidget": {"widgets"},
     "ipywidgets": {"widgets"},
     "jwt": {"node"},
-    "pandas": {"connections", "durations", "frames", "status", "topic", "topics", "feed", "simulate", "widgets"},
-    "plotly": {"widgets"},
+    "pandas": {"connections", "durations", "frames", "status", "topic", "topics", "feed", "simulate", "widgets", "analytics"},
+    "plotly": {"analytics", "widgets"},
     "prometheus_client": {"node"},
     "rich": {"cli.watch"},
     "traitlets": {"widgets"},
