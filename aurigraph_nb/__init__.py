@@ -28,13 +28,20 @@ from .errors import (
     Incomplete,
     MissingExtra,
     RecordingCorrupt,
+    RecordingError,
+    RecordingInUse,
+    RecordingTooNew,
     UnknownTopic,
     WrongThread,
 )
 from .feed import Feed
 from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .node import Node
+from .recorder import Recorder
+from .recordings import Recording, RecordingDamaged, RecordingRecovered, open_recording
 from .registry import close_all, connect, connections
+from .replay import replay
+from .sample import sample
 from .schema import Consensus, Metrics, Peer, Transaction, Validator
 from .session import Backoff
 from .simulate import simulate
@@ -87,10 +94,12 @@ __all__ = [
     "AggregateStats", "AurigraphError", "AuthRefused", "Backoff", "BadOption", "BadOptionType", "BadUrl",
     "BandwidthChart", "BlockTable", "ChannelsFeed", "ConnectFailed", "ConnectionBadge", "ConnectionStats",
     "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Dashboard", "ErrorMonitor", "EventLog",
-    "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "Incomplete", "LiveChart", "LiveFeed", "LiveTable", "Metrics",
-    "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "Node", "Peer", "PeerTable",
-    "PortalFeed", "RateLimits", "RecordingCorrupt", "RequestHistory", "SessionTable", "SystemHealth", "TPSChart",
-    "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator", "ValidatorLog", "ValidatorTable",
-    "WrongThread", "analytics", "close_all", "connect", "connections", "simulate",
+    "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "Incomplete", "LiveChart", "LiveFeed", "LiveTable",
+    "Metrics", "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "Node", "Peer",
+    "PeerTable", "PortalFeed", "RateLimits", "Recorder", "Recording", "RecordingCorrupt", "RecordingDamaged",
+    "RecordingError", "RecordingInUse", "RecordingRecovered", "RecordingTooNew", "RequestHistory", "SessionTable",
+    "SystemHealth", "TPSChart", "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator",
+    "ValidatorLog", "ValidatorTable", "WrongThread", "analytics", "close_all", "connect", "connections",
+    "open_recording", "replay", "sample", "simulate",
 ]
 # fmt: on

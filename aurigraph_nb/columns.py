@@ -202,6 +202,9 @@ class ColumnStore(Generic[R]):
         self._evicted_bytes = 0
         self._unfit = 0
         self._latest: R | None = None
+        self._forgotten = 0
+        self.generation = 0
+        """How often the store was emptied by :meth:`reset`: rows of different generations are different stories."""
 
     # ---- what is there
 
@@ -230,7 +233,7 @@ class ColumnStore(Generic[R]):
     @property
     def dropped(self) -> int:
         """Rows evicted so far."""
-        return self._first
+        return self._first - self._forgotten
 
     @property
     def evicted_bytes(self) -> int:
@@ -281,6 +284,36 @@ class ColumnStore(Generic[R]):
             self._count += len(records)
             self._latest = records[-1]
             self._settle(records)
+
+    def adopt(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Add rows that are columnar already, in arrival order; they are not copied, and make no ``latest``'s of their
+        own but the last.
+
+        Raises:
+            TypeError: a batch has another schema; those before it were added.
+        """
+        for batch in batches:
+            if not batch.schema.equals(self.schema):
+                raise TypeError(f"a store of {self.record_type.__name__} records was given a batch of other columns")
+            if batch.num_rows == 0:
+                continue
+            with self._lock:
+                if self._tail:
+                    self._convert_tail()
+                self._push(_Chunk(self._count, batch, batch.nbytes))
+                self._count += batch.num_rows
+                self._latest = batch_to_records(self.record_type, batch.slice(batch.num_rows - 1))[0]
+                self._evict()
+
+    def reset(self) -> None:
+        """Empty the store. The numbers of rows go on, nothing counts as dropped, and ``generation`` grows."""
+        with self._lock:
+            self._chunks.clear()
+            self._tail, self._chunk_bytes, self._tail_bytes = [], 0, 0
+            self._forgotten += self._count - self._first
+            self._first = self._count
+            self._latest = None
+            self.generation += 1
 
     def _settle(self, records: Sequence[R]) -> None:
         """Convert the tail if it is long or heavy, then keep the bounds."""

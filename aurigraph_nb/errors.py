@@ -17,7 +17,10 @@ The branches say who has to act. Each error is also the built-in that a Python u
     │       └── AuthRefused       (PermissionError)          the token, or its absence, was refused
     ├── FeedTimeout               (TimeoutError)             the network, or patience: nothing came in time
     └── FileError                 the disk: a recording
+        ├── RecordingError        (OSError)                  it cannot be opened, or written any further
+        │   └── RecordingInUse                               somebody else is at it
         └── RecordingCorrupt      (ValueError)               a recording that cannot be read as it stands
+            └── RecordingTooNew                              it was written by a newer version
 
 A message says what came, what was expected and what to do.
 """
@@ -89,5 +92,17 @@ class FileError(AurigraphError):
     """Something about a file on disk."""
 
 
+class RecordingError(FileError, OSError):
+    """A recording cannot be opened, or cannot be written any further."""
+
+
+class RecordingInUse(RecordingError):
+    """Somebody else is at the recording, or at this part of it."""
+
+
 class RecordingCorrupt(FileError, ValueError):
     """A recording cannot be read as it stands."""
+
+
+class RecordingTooNew(RecordingCorrupt):
+    """The recording has a newer format than this version can read."""

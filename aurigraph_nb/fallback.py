@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from . import iothread, rest
 from . import session as fsm
-from .client import Link
 from .clock import Cancellable, Clock
 from .dial import Options
 from .intake import Intake
+from .links import FeedLink
 from .tokens import token_of
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Fallback:
             self._bootstrap = False
             self._feed.hold_task(self._make().once())
 
-    def look(self, link: Link) -> None:
+    def look(self, link: FeedLink) -> None:
         """A link changed: begin polling when it was given up, end when it stands."""
         if self._url is None or self._feed.closed:
             return
@@ -66,7 +66,7 @@ class Fallback:
             self._redial.cancel()
             self._redial = None
 
-    def _schedule_redial(self, link: Link) -> None:
+    def _schedule_redial(self, link: FeedLink) -> None:
         def dial() -> None:
             self._redial = None
             link.handle(fsm.Connect())
@@ -93,5 +93,4 @@ class Fallback:
         if not any(topic.opened for topic in self._feed):
             self.stop()  # nobody wants to know any more
             return
-        self._intake.take(None, self._intake.decoder.statistics(body, self._feed.now_ns()))
-        self._feed.tell()
+        self._intake.on_statistics(body, self._feed.now_ns())

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import dispatch, iothread
@@ -19,15 +20,17 @@ from . import session as fsm
 from .client import Link
 from .clock import Clock, RealClock
 from .dial import Options
-from .dispatch import CallbackErrors, Subscription
+from .dispatch import CallbackErrors
 from .durations import seconds
 from .errors import FeedClosed, FeedTimeout, UnknownTopic, WrongThread
 from .fallback import Fallback
-from .frames import to_pandas
-from .gaps import Gap, GapBook
-from .hooks import Hooks
-from .intake import Intake
+from .gaps import Cause
+from .hooks import Announcer, Hooks
+from .intake import Intake, Tap
+from .links import FeedLink
+from .missing import Gaps
 from .protocols import Control, Undecoded, WireProtocol
+from .protocols.base import Endpoint
 from .schema import Record
 from .status import ConnectionRecord, Stats, Status, overall, state_of
 from .tokens import Secrets
@@ -35,58 +38,21 @@ from .topic import Topic
 from .topics import TOPIC_TYPES
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from .intake import RawFrame
+    from .intake import Counting, RawFrame
     from .node import Node
+    from .recorder import Recorder
 
 T = TypeVar("T")
+
+MakeLink = Callable[["Feed", str, Endpoint, Intake], FeedLink]
+"""Makes the connection to an endpoint, by its name."""
 
 CLOSE_TIMEOUT_S = 10.0
 TOPICS_KEPT = 1_000
 """Topics by free names that a feed may have."""
 
 
-class Gaps:
-    """The gaps of a feed: what is missing, why, and how sure that is."""
-
-    def __init__(self, book: GapBook) -> None:
-        self._book = book
-
-    def rows(self) -> tuple[Gap, ...]:
-        """Oldest first; a gap that lasts has ``end_ns`` None."""
-        return self._book.rows()
-
-    def __iter__(self) -> Iterator[Gap]:
-        return iter(self.rows())
-
-    def __len__(self) -> int:
-        return len(self._book)
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
-    def version(self) -> int:
-        """Changes with every change."""
-        return self._book.version
-
-    @property
-    def dropped(self) -> int:
-        """Gaps that are not listed any more, because there were more than can be kept."""
-        return self._book.dropped
-
-    def to_pandas(self) -> pd.DataFrame:
-        """One row a gap: topic, cause, certainty, start, end (NaT while it lasts), duration_s, frames, conn_epoch,
-        detail.
-        """
-        return to_pandas(self._book.table(), index=None)
-
-    def __repr__(self) -> str:
-        return "<Gaps>"
-
-
-class Feed:
+class Feed(Announcer):
     """One server's streams. Made by :func:`aurigraph_nb.connect` and :func:`aurigraph_nb.simulate`.
 
     ``feed["metrics"]`` is a topic; the fixed topics are attributes too. Everything stored can be read after
@@ -106,6 +72,8 @@ class Feed:
         bootstrap: bool = False,
         debug: bool = False,
         seed: int | None = None,
+        make_link: MakeLink | None = None,
+        recorded: bool = False,
     ) -> None:
         self.name = title or policy.url
         self.protocol = protocol.name
@@ -128,17 +96,28 @@ class Feed:
         self._topics: dict[str, Topic[Any]] = {
             name: self._make_topic(name, record) for name, record in protocol.topics.items()
         }
-        self._intake = Intake(self, protocol, clock=self._clock, secrets=self._secrets, debug=debug)
+        self._intake = Intake(self, protocol, clock=self._clock, secrets=self._secrets, debug=debug, recorded=recorded)
         self._fallback = Fallback(
-            self, protocol.statistics_url(url), options, self._intake, self._clock, bootstrap=bootstrap
+            self,
+            None if recorded else protocol.statistics_url(url),
+            options,
+            self._intake,
+            self._clock,
+            bootstrap=bootstrap,
         )
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, FeedLink] = {}
+        self._make_link: MakeLink = make_link or _real_link
+        self._recorders: tuple[Recorder, ...] = ()
         self._links_closed = False
         self._told: dict[str, tuple[fsm.State, int]] = {}  # what the hooks know of each link
         self._tasks: set[asyncio.Task[Any]] = set()
         self._listeners: set[Callable[[], None]] = set()
         self._on_close: list[Callable[[], object]] = []
-        self._io = iothread.get()
+
+    @property
+    def _io(self) -> iothread.IoThread:
+        """Started at the first need: what only reads a recording needs none."""
+        return iothread.get()
 
     def _make_topic(self, name: str, record: type[Record]) -> Topic[Any]:
         make = TOPIC_TYPES.get(record, Topic)
@@ -227,6 +206,8 @@ class Feed:
             dropped_messages=sum(link.outbox.dropped for link in links),
             callback_errors=self.callback_errors.count,
             last_callback_error=self.callback_errors.last,
+            recording_lost=sum(recorder.lost for recorder in self._recorders),
+            recording_error=next((r.error for r in self._recorders if r.error), None),
             topics={topic.name: self.topic_status(topic) for topic in self},
         )
 
@@ -261,7 +242,7 @@ class Feed:
             if not link.ended and self._is_wanted(link)
         )
 
-    def connection_url(self, link: Link) -> str:
+    def connection_url(self, link: FeedLink) -> str:
         """Where a link goes, without secrets."""
         return fsm.shown(link.url)
 
@@ -277,6 +258,10 @@ class Feed:
         decoder = self._intake.decoder
         counts = {"unnamed": decoder.unnamed, "wrong_type": decoder.wrong_type, "doubtful": decoder.doubtful}
         return {name: count.of(self[topic].name) for name, count in counts.items()}
+
+    def is_silent(self, topic: Topic[Any]) -> bool:
+        """Whether a periodic topic is silent although its connection stands."""
+        return self._intake.book.is_open(topic.name, Cause.IDLE)
 
     @property
     def ledger(self) -> Any:
@@ -315,7 +300,7 @@ class Feed:
         """Name of the connection that brings a topic."""
         return self._endpoint_of.get(topic) or next(iter(self._endpoints))
 
-    def link_of(self, topic: str) -> Link | None:
+    def link_of(self, topic: str) -> FeedLink | None:
         """The connection that brings a topic, once it is wanted."""
         return self._links.get(self.endpoint_of(topic))
 
@@ -351,7 +336,7 @@ class Feed:
         name = self.endpoint_of(topic.name)
         link = self._links.get(name)
         if link is None:
-            link = self._links[name] = self._make_link(name)
+            link = self._links[name] = self._make_link(self, name, self._endpoints[name], self._intake)
         link.want(topic.name)
         if self._wish:
             self._fallback.boot()
@@ -359,8 +344,8 @@ class Feed:
         self._intake.watch(topic, link)
         self.tell()
 
-    def _make_link(self, name: str) -> Link:
-        end = self._endpoints[name]
+    def dial(self, name: str, end: Endpoint) -> Link:
+        """A real connection to one of the feed's endpoints."""
         return Link(
             name,
             end.url,
@@ -423,7 +408,7 @@ class Feed:
 
         self._run(tell)
 
-    def _is_wanted(self, link: Link) -> bool:
+    def _is_wanted(self, link: FeedLink) -> bool:
         """Whether any topic of a connection is open."""
         return any(topic.opened and self.endpoint_of(topic.name) == link.endpoint for topic in self)
 
@@ -435,7 +420,7 @@ class Feed:
 
         return work() if self._io.here else self._io.run(run(), CLOSE_TIMEOUT_S)
 
-    def link_changed(self, link: Link) -> None:
+    def link_changed(self, link: FeedLink) -> None:
         """A link changed its state: tell the hooks. On the loop."""
         self._fallback.look(link)
         session = link.session
@@ -454,6 +439,65 @@ class Feed:
             self._hooks.fire("change")
         if state is fsm.State.RECONNECTING and session.attempts > attempts:
             self._hooks.fire("reconnecting", session.attempts)
+
+    # Recording
+
+    def record(
+        self,
+        path: str | os.PathLike[str],
+        topics: Sequence[str] | str | None = None,
+        **options: Any,
+    ) -> Recorder:
+        """Write everything down that comes from now on, frame by frame, into the directory ``path``.
+
+        Starts at once, and opens the topics. Several recorders may write to one directory; a recording that exists
+        goes on, with a gap for the time between. See :class:`~aurigraph_nb.recorder.Recorder`.
+
+        :param path: a directory that does not exist, is empty, or holds a recording of the same protocol
+        :param topics: the topics to open and to list; default: all. (What a shared connection brings is kept whole.)
+        :param options: ``durability``, ``mirror``, ``name``, ``segment_bytes``, ``segment_age``; see
+            :func:`aurigraph_nb.recorder.record`
+        :raises FeedClosed: after close()
+        :raises UnknownTopic: if there is no such topic
+        :raises RecordingError: if the directory cannot be used; nothing in it was changed
+        """
+        from . import recorder
+
+        return recorder.record(self, path, topics, **options)
+
+    @property
+    def recorders(self) -> tuple[Recorder, ...]:
+        """Those who write this feed down now."""
+        return tuple(recorder for recorder in self._recorders if recorder.running)
+
+    def add_recorder(self, recorder: Recorder) -> None:
+        """Remember a recorder; what it could not write stands in the status, also after its end."""
+        self._recorders = (*self._recorders, recorder)
+
+    def tap(self, tap: Tap) -> Counting:
+        """Let ``tap`` have everything that comes from now on, in order; returns where the counting stands.
+
+        :raises FeedClosed: after close()
+        """
+        self.check_usable("tap")
+        return self._run(lambda: self._intake.add_tap(tap))
+
+    def untap(self, tap: Tap) -> None:
+        """Nothing more for ``tap``. Harmless if it had nothing."""
+        self._run(lambda: self._intake.remove_tap(tap))
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that the feed lives on."""
+        return self._clock
+
+    @property
+    def intake(self) -> Intake:
+        """What takes in what comes; for recorders and players."""
+        return self._intake
+
+    def bring_up(self, topic: Topic[Any]) -> None:
+        """The state of a topic is about to be read. (It is up to date, unless the feed is a recording.)"""
 
     # Speaking
 
@@ -479,36 +523,6 @@ class Feed:
             if link.session.state is fsm.State.CONNECTED:
                 return link.send(message)
         return wanted[0].send(message) if wanted else "dropped"
-
-    # Hooks. They tell of each connection; the topic streams have one a topic.
-
-    def on_connect(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` when a connection stands for the first time."""
-        return self._hooks.add("connect", fn)
-
-    def on_disconnect(self, fn: Callable[[str], object]) -> Subscription:
-        """Call ``fn(reason)`` when the connection is lost or closed."""
-        return self._hooks.add("disconnect", fn)
-
-    def on_reconnecting(self, fn: Callable[[int], object]) -> Subscription:
-        """Call ``fn(attempt)`` at each attempt to come back."""
-        return self._hooks.add("reconnecting", fn)
-
-    def on_reconnected(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` when the connection stands again."""
-        return self._hooks.add("reconnected", fn)
-
-    def on_error(self, fn: Callable[[str], object]) -> Subscription:
-        """Call ``fn(error)`` when a connection was given up."""
-        return self._hooks.add("error", fn)
-
-    def on_exhausted(self, fn: Callable[[str], object]) -> Subscription:
-        """Call ``fn(error)`` when the attempts allowed are used up."""
-        return self._hooks.add("exhausted", fn)
-
-    def on_change(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` at each change of the feed's state."""
-        return self._hooks.add("change", fn)
 
     def join(self, timeout: Any = None) -> None:
         """Wait until the feed's run is over (a finite simulation, or close()) and all callbacks have had its rows.
@@ -664,7 +678,11 @@ class Feed:
             fn()
 
 
-def _reason(link: Link) -> str:
+def _real_link(feed: Feed, name: str, end: Endpoint, _: Intake) -> FeedLink:
+    return feed.dial(name, end)
+
+
+def _reason(link: FeedLink) -> str:
     """Why an open connection is open no more."""
     session, why = link.session, link.why
     link.why = None

@@ -248,6 +248,34 @@ class GapBook:
                 return (topic, cause) in self._open
             return any(name == topic for name, _ in self._open)
 
+    def entries(self) -> dict[int, Gap]:
+        """The gaps kept, by the ordinals under which they were entered (they stay as a gap changes)."""
+        with self._lock:
+            return dict(self._gaps)
+
+    def put(self, ordinal: int, gap: Gap) -> None:
+        """Set a gap under its ordinal, as :meth:`entries` of another book gave it."""
+        with self._lock:
+            self._total = max(self._total, ordinal + 1)
+            for mine, other in list(self._open.items()):
+                if other == ordinal:
+                    del self._open[mine]
+            if gap.end_ns is None:
+                self._open[gap.topic, gap.cause] = ordinal
+            self._put(ordinal, gap)
+            if len(self._gaps) > self.keep:
+                self._evict()
+
+    def reset(self) -> None:
+        """Forget all gaps."""
+        with self._lock:
+            self._gaps.clear()
+            self._open.clear()
+            self._grown.clear()
+            self._dropped = 0
+            self._version += 1
+            self._rows = None
+
     def rows(self) -> tuple[Gap, ...]:
         """The gaps kept, in the order in which they were entered; open ones have ``end_ns`` None."""
         with self._lock:

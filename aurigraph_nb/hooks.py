@@ -49,3 +49,37 @@ class Hooks:
             for subscriptions in self._subscriptions.values():
                 if subscription in subscriptions:
                     subscriptions.remove(subscription)
+
+
+class Announcer:
+    """What tells those who asked of its connections; the topic streams have one a topic."""
+
+    _hooks: Hooks
+
+    def on_connect(self, fn: Callable[[], object]) -> Subscription:
+        """Call ``fn()`` when a connection stands for the first time."""
+        return self._hooks.add("connect", fn)
+
+    def on_disconnect(self, fn: Callable[[str], object]) -> Subscription:
+        """Call ``fn(reason)`` when the connection is lost or closed."""
+        return self._hooks.add("disconnect", fn)
+
+    def on_reconnecting(self, fn: Callable[[int], object]) -> Subscription:
+        """Call ``fn(attempt)`` at each attempt to come back."""
+        return self._hooks.add("reconnecting", fn)
+
+    def on_reconnected(self, fn: Callable[[], object]) -> Subscription:
+        """Call ``fn()`` when the connection stands again."""
+        return self._hooks.add("reconnected", fn)
+
+    def on_error(self, fn: Callable[[str], object]) -> Subscription:
+        """Call ``fn(error)`` when a connection was given up."""
+        return self._hooks.add("error", fn)
+
+    def on_exhausted(self, fn: Callable[[str], object]) -> Subscription:
+        """Call ``fn(error)`` when the attempts allowed are used up."""
+        return self._hooks.add("exhausted", fn)
+
+    def on_change(self, fn: Callable[[], object]) -> Subscription:
+        """Call ``fn()`` at each change of the feed's state."""
+        return self._hooks.add("change", fn)

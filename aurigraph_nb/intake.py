@@ -8,17 +8,30 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 
 from . import session as fsm
-from .client import Link
 from .clock import Cancellable, Clock
 from .gaps import Cause, Certainty, Gap, GapBook
+from .links import FeedLink
+from .losses import note_order, note_undecoded
 from .protocols import Batch, Control, Frame, Ledger, Undecoded, WireProtocol
-from .protocols.base import Fault, OrderFault, preview
+from .protocols.base import preview
+from .recording.lines import (
+    Closed,
+    Count,
+    GapBegins,
+    GapEnds,
+    Head,
+    Line,
+    Opened,
+    Statistics,
+    data_of,
+    statistics_line,
+)
 from .schema import Consensus, Record
 from .tokens import Secrets
 from .topic import Topic
@@ -32,9 +45,6 @@ log = logging.getLogger("aurigraph_nb")
 KEPT = 100
 """Undecoded frames, control frames and raw frames that are kept for inspection, each."""
 
-WHOLE = "*"
-"""Stands in the gap book for all topics of a connection, where a frame is missing and nobody knows of which."""
-
 
 class RawFrame(msgspec.Struct, frozen=True):
     """A frame as it came, kept with ``debug=True``."""
@@ -47,10 +57,45 @@ class RawFrame(msgspec.Struct, frozen=True):
     recv_ns: int
 
 
-class Intake:
-    """Takes in what the links of one feed bring."""
+class Tap(Protocol):
+    """Who writes down what an intake takes in, in order. Called on the I/O loop; must not wait, and must not raise."""
 
-    def __init__(self, feed: Feed, protocol: WireProtocol, *, clock: Clock, secrets: Secrets, debug: bool) -> None:
+    def frames(self, frames: Sequence[Frame]) -> None:
+        """Frames that came, before anything is made of them."""
+
+    def line(self, line: Line) -> None:
+        """Something else that happened: a connection opened or closed, a gap began or ended, statistics came."""
+
+
+class Counting(msgspec.Struct, frozen=True):
+    """Where the counting of an intake stands: what a decoder has to know to go on from here."""
+
+    ledger: dict[str, int]
+    """Ordinal of each topic's next frame."""
+    marks: tuple[str, ...]
+    """Topics whose next row comes after a gap."""
+    open: tuple[Gap, ...]
+    """Gaps that last."""
+    up: dict[str, int]
+    """Connections that stand, by endpoint, with their ordinals."""
+
+
+class Intake:
+    """Takes in what the links of one feed bring.
+
+    :param recorded: what comes is a recording, played: silence means nothing, the gaps are those that were written down
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        protocol: WireProtocol,
+        *,
+        clock: Clock,
+        secrets: Secrets,
+        debug: bool,
+        recorded: bool = False,
+    ) -> None:
         self.ledger = Ledger()
         self.decoder = protocol.decoder(self.ledger)
         self.book = GapBook()
@@ -65,6 +110,9 @@ class Intake:
         """What the server calls the connection, if it says so."""
         self.secrets = secrets
         self._feed, self._protocol, self._clock, self._debug = feed, protocol, clock, debug
+        self._recorded = recorded
+        self._taps: tuple[Tap, ...] = ()
+        self._up: dict[str, int] = {}
         self._idle_timers: dict[str, Cancellable] = {}
         self._first_ns: dict[str, int] = {}
 
@@ -74,10 +122,33 @@ class Intake:
             timer.cancel()
         self._idle_timers.clear()
 
+    # Those who write it down
+
+    def add_tap(self, tap: Tap) -> Counting:
+        """Let ``tap`` have everything from now on; returns where the counting stands. On the loop."""
+        self._taps = (*self._taps, tap)
+        return self.counting()
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Nothing more for ``tap``; harmless if it had nothing. On the loop."""
+        self._taps = tuple(t for t in self._taps if t is not tap)
+
+    def counting(self) -> Counting:
+        """Where the counting stands at this moment. On the loop."""
+        ledger, marks = self.ledger.snapshot()
+        lasting = tuple(gap for gap in self.book.rows() if gap.end_ns is None)
+        return Counting(ledger, marks, lasting, dict(self._up))
+
+    def _write(self, line: Line) -> None:
+        for tap in self._taps:
+            tap.line(line)
+
     # Frames
 
-    def on_frames(self, link: Link, frames: list[Frame]) -> None:
+    def on_frames(self, link: FeedLink, frames: list[Frame]) -> None:
         """Decode a batch of frames and hand its rows to the topics."""
+        for tap in self._taps:
+            tap.frames(frames)
         if self._debug:
             self._keep_raw(frames[-KEPT:])
         try:
@@ -87,14 +158,14 @@ class Intake:
         if topics:
             link.data_came(topics)
 
-    def _take_frames(self, link: Link, frames: list[Frame]) -> tuple[str, ...]:
+    def _take_frames(self, link: FeedLink, frames: list[Frame]) -> tuple[str, ...]:
         if len(link.topics) == 1:
             batch = self.decoder.decode(frames)
             self._feed.topic(link.topics[0]).count(frames[-1].recv_ns, len(frames), sum(len(f.data) for f in frames))
             return self.take(link, batch)
         return self._take_apart(link, frames)
 
-    def _take_apart(self, link: Link, frames: list[Frame]) -> tuple[str, ...]:
+    def _take_apart(self, link: FeedLink, frames: list[Frame]) -> tuple[str, ...]:
         """A connection of many topics: each frame is booked under the topics that it has rows for."""
         together = Batch()
         for frame in frames:
@@ -112,12 +183,18 @@ class Intake:
             together.suppressed += batch.suppressed
         return self.take(link, together)
 
-    def take(self, link: Link | None, batch: Batch) -> tuple[str, ...]:
+    def on_statistics(self, body: bytes, recv_ns: int) -> None:
+        """Statistics came by HTTP."""
+        self._write(statistics_line(recv_ns, body))
+        self.take(None, self.decoder.statistics(body, recv_ns))
+        self._feed.tell()
+
+    def take(self, link: FeedLink | None, batch: Batch) -> tuple[str, ...]:
         """Book a batch; returns the data topics that it held rows of. ``link`` is None for what came by HTTP."""
         for failed in batch.undecoded:
             self._note_undecoded(failed)
         for fault in batch.order:
-            self._note_order(fault)
+            note_order(self.book, fault)
         for name, count in batch.suppressed.items():
             if (topic := self._feed.known_topic(name)) is not None:
                 topic.suppressed += count
@@ -145,19 +222,9 @@ class Intake:
         topic = None if failed.topic is None else self._feed.known_topic(failed.topic)
         if topic is not None:
             topic.undecoded += 1
-        at, name = failed.recv_ns, failed.topic or WHOLE
-        self.book.grow(Gap(name, Cause.DECODE_ERROR, Certainty.KNOWN, at, at, None, failed.conn_epoch, failed.reason))
+        note_undecoded(self.book, failed)
 
-    def _note_order(self, fault: OrderFault) -> None:
-        if fault.kind is Fault.REORDER:
-            self.book.fill(WHOLE, Cause.SEQUENCE_HOLE)
-        if fault.kind is not Fault.HOLE:
-            return
-        detail = f"number {fault.expected} was expected and {fault.got} came"
-        at = fault.recv_ns
-        self.book.add(Gap(WHOLE, Cause.SEQUENCE_HOLE, Certainty.KNOWN, at, at, fault.frames, fault.conn_epoch, detail))
-
-    def _note_control(self, link: Link, control: Control, recv_ns: int) -> None:
+    def _note_control(self, link: FeedLink, control: Control, recv_ns: int) -> None:
         control = msgspec.structs.replace(control, detail=self.secrets.scrub(control.detail))
         self.control.append(control)
         topic = self._feed.known_topic(control.topic or control.endpoint)
@@ -198,39 +265,124 @@ class Intake:
 
     # What is missing
 
-    def on_request(self, link: Link, request: fsm.GapOpened | fsm.GapClosed) -> None:
+    def on_request(self, link: FeedLink, request: fsm.GapOpened | fsm.GapClosed) -> None:
         """A loss of a connection began or ended."""
         for topic in self._opened(link):
             if isinstance(request, fsm.GapOpened):
                 self._close_gap(topic, Cause.IDLE, request.start_ns)
                 certainty = Certainty.BOUNDED if topic.period_s else request.certainty
                 epoch = link.session.conn_epoch
-                self.book.open(topic.name, request.cause, certainty, request.start_ns, epoch, request.detail)
-                self.ledger.mark_gap([topic.name])
+                self._open_gap(
+                    Gap(topic.name, request.cause, certainty, request.start_ns, None, None, epoch, request.detail)
+                )
             else:
                 self._close_gap(topic, Cause.DISCONNECT, request.end_ns)
 
-    def _opened(self, link: Link) -> Iterable[Topic[Any]]:
+    def _opened(self, link: FeedLink) -> Iterable[Topic[Any]]:
         return [topic for topic in self._feed if topic.opened and self._feed.endpoint_of(topic.name) == link.endpoint]
+
+    def _open_gap(self, gap: Gap) -> None:
+        self.book.add(gap)
+        self.ledger.mark_gap([gap.topic])
+        self._write(GapBegins(self._clock.now_ns(), gap))
 
     def _close_gap(self, topic: Topic[Any], cause: Cause, end_ns: int) -> None:
         gap = self.book.current(topic.name, cause)
         if gap is not None:
             frames = topic.idle.missed(gap.start_ns, end_ns) if topic.idle is not None else None
             self.book.close(topic.name, cause, end_ns, frames)
+            self._write(GapEnds(self._clock.now_ns(), topic.name, cause, end_ns, frames))
 
-    def on_change(self, link: Link) -> None:
+    # A recording that is played
+
+    def apply(self, line: Line, *, silent: bool = False) -> None:
+        """Take in a line of a journal that tells of something else than a frame.
+
+        :param silent: it lies before the part that is shown; only what has to be known later is taken in
+        """
+        match line:
+            case GapBegins():
+                self.book.add(line.gap)
+                if line.marks:
+                    self.ledger.mark_gap([line.gap.topic])
+            case GapEnds():
+                self.book.close(line.topic, Cause(line.cause), line.end_ns, line.frames)
+            case Statistics():
+                batch = self.decoder.statistics(data_of(line), line.t)
+                if not silent:
+                    self.take(None, batch)
+            case Count():
+                self.ledger.restore(line.ledger, line.marks)
+            case _:
+                return
+        self._feed.tell()
+
+    def go_on_from(self, head: Head) -> None:
+        """A segment of a journal begins: let the counting, and the gaps that last, be as they were then."""
+        if head.first:
+            self.ledger.restore({}, ())
+            self.decoder = self._protocol.decoder(self.ledger)
+        # What was lost on the way to the disk is marked in the recording alone: the feed itself missed nothing.
+        self.ledger.restore(head.ledger, {*head.marks, *self.ledger.snapshot()[1]})
+        lasting = {(gap.topic, gap.cause): gap for gap in head.open}
+        for gap in self.book.rows():
+            if gap.end_ns is None and (gap.topic, gap.cause) not in lasting:
+                self.book.close(gap.topic, gap.cause, head.t)
+        for key, gap in lasting.items():
+            if not self.book.is_open(*key):
+                self.book.add(gap)
+
+    def forget_past_gaps(self) -> None:
+        """Keep only the gaps that last."""
+        lasting = [gap for gap in self.book.rows() if gap.end_ns is None]
+        self.book.reset()
+        for gap in lasting:
+            self.book.add(gap)
+
+    def restart(self) -> None:
+        """Forget everything; what was recorded is played from its beginning."""
+        self.decoder = self._protocol.decoder(self.ledger)
+        self.ledger.restore({}, ())
+        self.book.reset()
+        self._first_ns.clear()
+        self.filtered.clear()
+        self.not_understood = 0
+        for kept in (self.undecoded, self.raw, self.control):
+            kept.clear()
+
+    def tell(self) -> None:
+        """Something changed: wake whoever waits for the feed."""
+        self._feed.tell()
+
+    def on_change(self, link: FeedLink) -> None:
         """A link changed its state."""
+        self._note_up(link)
         for topic in self._opened(link):
             self.watch(topic, link)
         self._feed.link_changed(link)
         self._feed.tell()
 
+    def _note_up(self, link: FeedLink) -> None:
+        """Write down that a connection stands, or stands no more."""
+        session, before = link.session, self._up.get(link.endpoint)
+        now = session.conn_epoch if session.state is fsm.State.CONNECTED else None
+        if now == before:
+            return
+        at = self._clock.now_ns()
+        if before is not None:
+            del self._up[link.endpoint]
+            by_request = session.state in (fsm.State.DISCONNECTED, fsm.State.CLOSED)
+            why = "" if by_request else link.why or session.last_error or "the connection was lost"
+            self._write(Closed(at, link.endpoint, before, why, session.ended))
+        if now is not None:
+            self._up[link.endpoint] = now
+            self._write(Opened(at, link.endpoint, now))
+
     # Silence of periodic topics
 
-    def watch(self, topic: Topic[Any], link: Link) -> None:
+    def watch(self, topic: Topic[Any], link: FeedLink) -> None:
         """Begin or end watching for silence, as the connection stands."""
-        if topic.idle is None:
+        if topic.idle is None or self._recorded:
             return
         if link.session.state is not fsm.State.CONNECTED or topic.name in link.subscriptions.refused:
             topic.idle.stop()
@@ -270,8 +422,7 @@ class Intake:
         link = self._feed.link_of(topic.name)
         epoch = link.session.conn_epoch if link is not None else 0
         if not self.book.is_open(topic.name, Cause.DISCONNECT):  # that one tells of the same silence
-            self.book.open(topic.name, Cause.IDLE, Certainty.BOUNDED, start_ns, epoch, detail)
-            self.ledger.mark_gap([topic.name])
+            self._open_gap(Gap(topic.name, Cause.IDLE, Certainty.BOUNDED, start_ns, None, None, epoch, detail))
         latest = topic.store.latest
         if (
             link is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any, Literal, overload
@@ -37,6 +38,7 @@ def simulate(
     topics: Sequence[str] | None = None,
     name: str | None = None,
     protocol: str = "portal",
+    record: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Feed:
     """An embedded local node and a feed on it. The feed's node is ``feed.node``; closing the feed closes it.
@@ -55,8 +57,10 @@ def simulate(
     :param name: a feed of the same name is closed first. Default: made from the arguments, so that running a cell
         again does not leave a second node
     :param protocol: which of the systems the feed speaks to the node: "portal", "live", "channels" or "fakeai"
+    :param record: a directory to record it in, from the first frame on; see :meth:`Feed.record`
     :param options: further options of :class:`aurigraph_nb.Node`: validators, peers, shape, metrics_interval, …
     :raises BadOption: for an option or a value that is not accepted
+    :raises RecordingError: if the directory cannot be used
 
     >>> feed = simulate(seed=7, start="2026-01-01", duration="10s")
     >>> feed.join(timeout=30)
@@ -69,6 +73,7 @@ def simulate(
     made_from = {"seed": seed, "scenario": scenario, "rate": rate, "start": start, "speed": speed, "duration": duration}
     made_from["protocol"] = None if protocol == "portal" else protocol
     made_from["topics"] = None if topics is None else wanted
+    made_from["record"] = None if record is None else os.fspath(record)
     arguments = {k: v for k, v in made_from.items() if v is not None} | options
     title = name or "simulated " + ", ".join(f"{k}={v!r}" for k, v in arguments.items())
     if virtual:
@@ -76,7 +81,7 @@ def simulate(
     node = Node(seed=seed, scenario=scenario, rate=rate, duration=duration, **options)
 
     def make() -> Feed:
-        return _make(node, title, seed, wanted, protocol, virtual=virtual)
+        return _make(node, title, seed, wanted, protocol, virtual=virtual, record=record)
 
     return registry.replace(title, make)
 
@@ -109,14 +114,27 @@ def _wanted(topics: Sequence[str] | None, protocol: str) -> tuple[str, ...]:
     return names
 
 
-def _make(node: Node, title: str, seed: int, topics: tuple[str, ...], protocol: str, *, virtual: bool) -> Feed:
+def _make(
+    node: Node,
+    title: str,
+    seed: int,
+    topics: tuple[str, ...],
+    protocol: str,
+    *,
+    virtual: bool,
+    record: str | os.PathLike[str] | None,
+) -> Feed:
     node.start()
     feed: Feed | None = None
     try:
         feed = _feed_on(node, title, seed, protocol)
         feed.at_close(node.close)
         if virtual:
-            _begin(feed, node, topics)
+            _subscribe(feed, topics)
+        if record is not None:
+            feed.record(record, topics)
+        if virtual:
+            node.begin()
     except BaseException:
         if feed is not None:
             feed.close()
@@ -146,8 +164,8 @@ def _feed_on(node: Node, title: str, seed: int, protocol: str) -> Feed:
     return feed
 
 
-def _begin(feed: Feed, node: Node, topics: tuple[str, ...]) -> None:
-    """Subscribe the topics, then let the virtual clock run."""
+def _subscribe(feed: Feed, topics: tuple[str, ...]) -> None:
+    """Subscribe the topics, before the virtual clock runs."""
     for topic in topics:
         feed[topic].open()
     with feed.news:
@@ -157,7 +175,6 @@ def _begin(feed: Feed, node: Node, topics: tuple[str, ...]) -> None:
     if not there:
         status = feed.status
         raise FeedTimeout(f"the embedded node did not accept the feed's connections; last error: {status.error}")
-    node.begin()
 
 
 __all__ = ["simulate"]

@@ -16,8 +16,8 @@ from .session import Session, State
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .client import Link
     from .feed import Feed
+    from .links import FeedLink
 
 RATE_WINDOW_S = 10.0
 STALE_PERIODS = 5
@@ -96,6 +96,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Messages to the server that were never sent."""
     callback_errors: int
     last_callback_error: str | None
+    recording_lost: int = 0
+    """Frames that came and that a recorder could not write down, because the disk could not follow."""
+    recording_error: str | None = None
+    """Why a recording of this feed ended early, if one did."""
     topics: Mapping[str, TopicStatus]
 
     def __repr__(self) -> str:
@@ -142,7 +146,7 @@ class ConnectionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Frames received."""
 
     @classmethod
-    def of(cls, feed: Feed, link: Link, url: str) -> ConnectionRecord:
+    def of(cls, feed: Feed, link: FeedLink, url: str) -> ConnectionRecord:
         """The record of a link."""
         session = link.session
         connected = session.state is State.CONNECTED

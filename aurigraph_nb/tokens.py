@@ -19,7 +19,9 @@ CUT_CHARS = 6
 """As much of a secret at the end of a text that was cut is taken for it."""
 OPEN_HEADERS = frozenset("accept accept-encoding accept-language cache-control origin pragma user-agent".split())
 """Headers whose values are no secrets; those of all others are treated as if they were."""
-SECRET_NAME = re.compile(r"token|key|secret|pass|auth|sig|jwt", re.IGNORECASE)
+SECRET_NAME = re.compile(r"token|key|secret|pass|auth|sig|jwt|cookie", re.IGNORECASE)
+SURE_CHARS = 16
+"""A header's value of so many characters is taken for a secret whatever the header's name."""
 
 
 class Secrets:
@@ -28,12 +30,18 @@ class Secrets:
     def __init__(self, headers: Mapping[str, str], url: str = "") -> None:
         self._fixed: dict[str, None] = {}
         self._tokens: dict[str, None] = {}
+        self._sure: dict[str, None] = {}  # those of the fixed ones that are secrets by their name or length
         for name, value in headers.items():
             if name.lower() not in OPEN_HEADERS:
-                self._fixed |= dict.fromkeys([*_spellings(value), *_spellings(value.rpartition(" ")[2])])
+                self._fix(name, [*_spellings(value), *_spellings(value.rpartition(" ")[2])])
         for name, value in parse_qsl(urlsplit(url).query):
             if len(value) >= 8 or SECRET_NAME.search(name):
-                self._fixed |= dict.fromkeys(_spellings(value))
+                self._fix(name, _spellings(value))
+
+    def _fix(self, name: str, spellings: list[str]) -> None:
+        self._fixed |= dict.fromkeys(spellings)
+        least = CUT_CHARS if SECRET_NAME.search(name) else SURE_CHARS
+        self._sure |= dict.fromkeys(spelling for spelling in spellings if len(spelling) >= least)
 
     def __repr__(self) -> str:
         return "<Secrets>"
@@ -53,6 +61,18 @@ class Secrets:
                     text = text[:-length] + "***"
                     break
         return text
+
+    def scrub_data(self, data: bytes) -> bytes:
+        """Data that are kept, without secrets; the same object if they hold none.
+
+        Where :meth:`scrub` replaces whatever might be one in a text for people, this leaves the harmless values of
+        headers alone: a word such as "mainnet" has to stay in the data.
+        """
+        for secret in (*self._sure, *self._tokens):
+            raw = secret.encode(errors="surrogatepass")
+            if raw in data:
+                data = data.replace(raw, b"***")
+        return data
 
 
 def _spellings(secret: str) -> list[str]:

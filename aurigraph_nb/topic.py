@@ -21,7 +21,7 @@ from .dispatch import Subscription
 from .durations import seconds
 from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
 from .gaps import IdleWatch
-from .schema import Record
+from .schema import Record, arrow_schema
 from .state import VIEWS
 from .status import RateMeter, TopicStatus
 
@@ -47,7 +47,7 @@ class Topic(Generic[R]):
         """Column that tells the things apart that the topic is about, if it is about things."""
         self.period_s = period_s
         self.store: ColumnStore[R] = ColumnStore(record_type)
-        self.state: Any = VIEWS[record_type]() if record_type in VIEWS else None
+        self._state: Any = VIEWS[record_type]() if record_type in VIEWS else None
         self.lock = threading.RLock()
         """Held while ``state`` changes; hold it to read ``state`` directly."""
         self.idle = IdleWatch(period_s) if period_s else None
@@ -78,6 +78,12 @@ class Topic(Generic[R]):
     @property
     def feed(self) -> Feed:
         return self._feed
+
+    @property
+    def state(self) -> Any:
+        """What the rows so far tell, taken together, where a topic has such; hold ``lock`` while reading it."""
+        self._feed.bring_up(self)
+        return self._state
 
     def open(self) -> None:
         """Open the topic without reading anything, and return at once; harmless if it is open."""
@@ -126,7 +132,11 @@ class Topic(Generic[R]):
         :raises BadOption: for an unknown column or an unreadable range
         """
         self._touch()
-        return frames.select(self.store.table(), columns=columns, start=start, end=end, last=last, limit=limit)
+        return self._select(columns=columns, start=start, end=end, last=last, limit=limit)
+
+    def _select(self, **selection: Any) -> pa.Table:
+        """The rows kept, as :func:`~aurigraph_nb.frames.select` selects them; a recording reads no more than those."""
+        return frames.select(self.store.table(), **selection)
 
     def to_pandas(
         self,
@@ -149,11 +159,9 @@ class Topic(Generic[R]):
         """
         self._touch()
         by = "recv" if index == "recv" else "timestamp"
-        asked = frames.wanted_columns(self.store.table(stop=0), columns)
+        asked = frames.wanted_columns(arrow_schema(self.record_type).empty_table(), columns)
         needed = ["timestamp", "recv_ns"] if index is not None else []
-        table = frames.select(
-            self.store.table(), columns=asked, start=start, end=end, last=last, limit=limit, by=by, keep=needed
-        )
+        table = self._select(columns=asked, start=start, end=end, last=last, limit=limit, by=by, keep=needed)
         frame = frames.to_pandas(table, index=index, dtype_backend=dtype_backend)
         return frame.drop(columns=[c for c in needed if c not in asked and c in frame.columns])
 
@@ -175,7 +183,7 @@ class Topic(Generic[R]):
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """The Arrow stream interface, so that ``pl.DataFrame(topic)``, ``pa.table(topic)`` and DuckDB read a topic."""
         self._touch()
-        return self.store.table().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+        return self._select().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
 
     # Waiting
 
@@ -325,15 +333,24 @@ class Topic(Generic[R]):
         with self.lock:
             return tuple(self._subscriptions)
 
+    def restart(self) -> None:
+        """Forget all rows and what they told; for a recording that is played from another place on."""
+        with self.lock:
+            self.store.reset()
+            self._state = VIEWS[self.record_type]() if self.record_type in VIEWS else None
+            self.suppressed = self.control = self.undecoded = self.bytes = 0
+            self.last_recv_ns = None
+            self._meter = RateMeter()
+
     # What the feed calls, on the I/O thread
 
     def deliver(self, records: Sequence[R]) -> None:
         """Store rows, bring the state up to date and offer them to the callbacks."""
         with self.lock:
             self.store.append(records)
-            if self.state is not None:
+            if self._state is not None:
                 for record in records:
-                    self.state.apply(record)
+                    self._state.apply(record)
             subscriptions = tuple(self._subscriptions)
         for subscription in subscriptions:
             subscription.offer(records)
@@ -367,7 +384,7 @@ class Topic(Generic[R]):
             suppressed=self.suppressed,
             last_recv_ns=self.last_recv_ns,
             staleness_s=quiet_s,
-            stale=self.idle is not None and self.idle.idle,
+            stale=(self.idle is not None and self.idle.idle) or self._feed.is_silent(self),
             **link,
         )
 

@@ -10,7 +10,7 @@ import asyncio
 import http as status_codes
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, cast
 
@@ -78,6 +78,15 @@ class Door:
     def port(self) -> int:
         """The port's number; 0 before the first :meth:`open`, if any free one was asked for."""
         return self._port.number
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """The streams that are served, by their paths; of several paths of one, the configured one."""
+        return self._site.own_paths
+
+    def serve_only(self, streams: Iterable[str]) -> None:
+        """Leave all other streams out, and what is told of a modelled network."""
+        self._site.keep_only(streams)
 
     async def open(self) -> None:
         """Listen.

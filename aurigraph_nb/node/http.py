@@ -6,7 +6,7 @@ Pure: a request's method, path and origin in, an :class:`Answer` (or the stream 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -67,6 +67,18 @@ class Site:
         self.streams |= {path: system for system, path in PATHS.items()}
         self._own = [*(f"{prefix}/{topic}" for topic in TOPICS), *PATHS.values()]
         self._rest = {HEALTH: self._health, STATS: self._stats, METRICS: _prometheus, CHAIN: self._blockchain}
+
+    @property
+    def own_paths(self) -> dict[str, str]:
+        """The streams by their paths, without those that are served a second time elsewhere."""
+        return {path: self.streams[path] for path in self._own}
+
+    def keep_only(self, streams: Iterable[str]) -> None:
+        """Serve no other streams, and no statistics of a chain."""
+        kept = frozenset(streams)
+        self.streams = {path: stream for path, stream in self.streams.items() if stream in kept}
+        self._own = [path for path in self._own if path in self.streams]
+        self._rest.pop(CHAIN, None)
 
     def route(self, method: str, target: str, origin: str | None, stats: Callable[[], NodeStats]) -> Answer | str:
         """The answer to a request; or, for a path of a stream that this origin may open, the stream's name."""

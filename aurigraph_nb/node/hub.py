@@ -55,6 +55,10 @@ class Hub:
     def _of(self, topics: Iterable[str]) -> Iterator[Outlet]:
         return (outlet for topic in topics for outlet in list(self._outlets[topic]) if outlet.open)
 
+    def outlets(self, stream: str) -> list[Outlet]:
+        """The open connections of a stream."""
+        return list(self._of((stream,)))
+
     # Sending
 
     def broadcast(self, events: Sequence[TopicEvent]) -> None:

@@ -92,6 +92,13 @@ class Outlet:
         self.connection.transport.write(b"".join(protocol.data_to_send()))
         return True
 
+    def send_frame(self, text: bool, data: bytes) -> bool:
+        """Send one frame as it is, or drop it because the buffer is full."""
+        if self._lockstep is None and self.waiting_bytes >= self._limit:
+            return False
+        self.send_garbage(text, data)
+        return True
+
     def send_garbage(self, text: bool, data: bytes) -> None:
         """Send one frame as it is, uncompressed, whether it makes sense or not."""
         self._announce(1)

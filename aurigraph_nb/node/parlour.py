@@ -16,7 +16,7 @@ from .events import SYSTEMS
 from .hub import Hub
 from .outlet import Outlet
 from .stats import Books
-from .systems import Heard, Stage, Talk
+from .systems import Heard, Talk, Talks
 from .systems.base import member, parse
 from .systems.channels import AUTH_WITHIN_S, TOO_LATE
 
@@ -33,7 +33,7 @@ class Parlour:
     :param poke: called when a system has its first listener
     """
 
-    def __init__(self, clock: Clock, hub: Hub, books: Books, stage: Stage, poke: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, hub: Hub, books: Books, stage: Talks, poke: Callable[[], None]) -> None:
         self._clock = clock
         self._hub = hub
         self._books = books

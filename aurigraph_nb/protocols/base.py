@@ -121,6 +121,14 @@ class Ledger:
         """How many frames of ``topic`` came so far."""
         return self._next.get(topic, 0)
 
+    def snapshot(self) -> tuple[dict[str, int], tuple[str, ...]]:
+        """The ordinal of each topic's next frame, and the topics that are marked."""
+        return dict(self._next), tuple(sorted(self._gap))
+
+    def restore(self, ordinals: Mapping[str, int], marked: Iterable[str]) -> None:
+        """Go on from a snapshot."""
+        self._next, self._gap = dict(ordinals), set(marked)
+
 
 class FieldCounts:
     """Counts per (topic, field), with a bound on how many different ones."""

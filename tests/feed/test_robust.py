@@ -179,7 +179,7 @@ def test_an_interrupt_while_a_simulation_subscribes_leaves_nothing(monkeypatch):
 
     made = []
     module = sys.modules["aurigraph_nb.simulate"]  # the name in the package is the function
-    monkeypatch.setattr(module, "_begin", lambda feed, *_: (made.append(feed), interrupted()))
+    monkeypatch.setattr(module, "_subscribe", lambda feed, *_: (made.append(feed), interrupted()))
     with pytest.raises(KeyboardInterrupt):
         ag.simulate(seed=1, start="2026-01-01")
     assert made[0].closed and registry.feeds() == ()

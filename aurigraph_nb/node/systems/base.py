@@ -78,6 +78,19 @@ class System(Protocol):
         """The talk with the client that came as number ``ordinal``, from 0."""
 
 
+class Talks(Protocol):
+    """Who holds the talks with the clients of systems."""
+
+    def talk(self, name: str, *, authenticated: bool) -> Talk:
+        """A talk with the next client of a system."""
+
+    def enter(self, name: str, now_ns: int) -> bool:
+        """A client begins to listen. Whether it is the system's first."""
+
+    def leave(self, name: str) -> None:
+        """A client that entered stops listening."""
+
+
 def parse(message: str | bytes) -> Any:
     """The JSON of a message.
 

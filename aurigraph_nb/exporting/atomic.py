@@ -1,0 +1,72 @@
+"""Files and directories that are there whole, or not at all; nothing that exists is replaced unless that is wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import FileError, RecordingError
+from ..recording import disk
+
+
+@contextlib.contextmanager
+def written(path: Path, *, overwrite: bool, directory: bool) -> Iterator[Path]:
+    """A place to write to, beside ``path``; at the end of the block it takes that name. After an error nothing is left.
+
+    :param directory: whether the place is a directory (empty) or a name for a file (that is not there)
+    :raises RecordingError: if something is there and ``overwrite`` is False, or it cannot be written
+    """
+    path = path.absolute()
+    if os.path.lexists(path) and not overwrite:
+        raise RecordingError(f"Cannot export to {path}: something is there. Name another place, or say overwrite.")
+    draft = disk.temporary(path)
+    try:
+        with disk.told(f"Cannot export to {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if directory:
+                draft.mkdir()
+        with _told(path):
+            yield draft
+        with disk.told(f"Cannot export to {path}"):
+            _settle(draft, path)
+    finally:
+        _remove(draft)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Errors of the disk name the target; those of this package say more already."""
+    try:
+        yield
+    except FileError:
+        raise
+    except OSError as exc:
+        raise disk.error(f"Cannot export to {path}", exc) from exc
+
+
+def _settle(draft: Path, path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        old = disk.temporary(path)
+        os.rename(path, old)  # a directory with something in it is not replaced at one go
+        try:
+            os.rename(draft, path)
+        except BaseException:
+            os.rename(old, path)
+            raise
+        shutil.rmtree(old)
+    elif draft.is_dir() and os.path.lexists(path):
+        path.unlink()
+        os.rename(draft, path)
+    else:
+        os.replace(draft, path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()

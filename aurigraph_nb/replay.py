@@ -1,0 +1,253 @@
+"""A recording as a feed: the same topics, states, widgets and gaps, at their time, or at any other pace."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from . import iothread, registry
+from . import session as fsm
+from .clock import Clock
+from .dial import Options
+from .durations import parse_time
+from .errors import BadOption, BadOptionType, UnknownTopic
+from .feed import Feed
+from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
+from .intake import Intake
+from .links import FeedLink
+from .player import Player
+from .protocols import PROTOCOLS
+from .protocols.base import Endpoint
+
+if TYPE_CHECKING:
+    from .recordings import Recording
+
+MAX_SPEED = 1e9
+
+
+class Replay(Feed):
+    """What a replayed feed has beside the rest: it can stand still, go faster, and go elsewhere."""
+
+    player: Player
+
+    def pause(self) -> None:
+        """Let time stand still. What is there can be read; harmless if it stands."""
+        self._do("pause", self.player.pause)
+
+    def resume(self) -> None:
+        """Let time go on; after the end, from the start again. Harmless if it goes on."""
+        self._do("resume", self.player.resume)
+
+    def seek(self, time: Any) -> None:
+        """Go to a time; rows, states and gaps are then as if it had been played up to there.
+
+        :param time: anything pandas reads as a time (naive means UTC), or a number: seconds since the start
+        :raises BadOption: if that is no time
+        :raises FeedClosed: after close()
+        """
+        if isinstance(time, int | float) and not isinstance(time, bool):
+            if not math.isfinite(time):
+                raise BadOption(f"seek({time!r}): a time, or seconds since the start, were expected")
+            to_ns = self.player.start_ns + round(time * 1e9)
+        else:
+            to_ns = parse_time(time, option="time")
+        self._do("seek", partial(self.player.seek, to_ns))
+
+    @property
+    def speed(self) -> float:
+        """Seconds of the recording in a second; infinite for as fast as it goes. Can be set, to "max" as well."""
+        return self.player.speed
+
+    @speed.setter
+    def speed(self, speed: float | str) -> None:
+        self._do("speed", partial(self.player.set_speed, checked_speed(speed)))
+
+    @property
+    def paused(self) -> bool:
+        """Whether time stands still by request."""
+        return self.player.paused
+
+    @property
+    def position(self) -> pd.Timestamp:
+        """The time that it is in the replay, UTC."""
+        return pd.Timestamp(self.player.position_ns, tz="UTC")
+
+    @property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """First time, and the time after the last, of what is played; UTC."""
+        return pd.Timestamp(self.player.start_ns, tz="UTC"), pd.Timestamp(self.player.end_ns, tz="UTC")
+
+    def _do(self, what: str, work: Callable[[], None]) -> None:
+        self.check_usable(what)
+        self._run(work)
+
+
+class PortalReplay(Replay, PortalFeed):
+    """A replay of the Aurigraph topic streams."""
+
+
+class LiveReplay(Replay, LiveFeed):
+    """A replay of the Aurigraph live stream."""
+
+
+class ChannelsReplay(Replay, ChannelsFeed):
+    """A replay of the channel provider."""
+
+
+class FakeaiReplay(Replay, FakeaiFeed):
+    """A replay of the inference metrics stream."""
+
+
+REPLAY_TYPES: dict[str, type[Replay]] = {
+    "portal": PortalReplay,
+    "live": LiveReplay,
+    "channels": ChannelsReplay,
+    "fakeai": FakeaiReplay,
+}
+
+
+def replay(
+    recording: str | os.PathLike[str] | Recording,
+    speed: float | str = 1.0,
+    *,
+    start: Any = None,
+    end: Any = None,
+    loop: bool = False,
+    topics: Sequence[str] | str | None = None,
+    paused: bool = False,
+    recorder: str | None = None,
+    name: str | None = None,
+    clock: Clock | None = None,
+) -> Replay:
+    """A feed that brings what a recording holds: the same frames in the same order, with their receive times.
+
+    It begins at once, with all its topics open, so that nothing is missed. Its time, and what depends on it, is that of
+    the recording. What several recorders wrote one after another is played in that order; nothing is ever sent.
+
+    :param recording: its directory, or what :func:`open_recording` or :func:`sample` returned
+    :param speed: seconds of the recording in a second, or "max" for as fast as it goes
+    :param start: first time that is played, included; what happened before is known where it matters
+    :param end: end of what is played, left out
+    :param loop: begin again at the end
+    :param topics: the topics to open; default: all that were recorded
+    :param paused: wait for :meth:`Replay.resume`
+    :param recorder: play what this one wrote; needed where several wrote at the same time
+    :param name: a feed of the same name is closed first. Default: made from the arguments, so that running a cell again
+        leaves nothing behind
+    :param clock: what paces, instead of the machine's time
+    :raises RecordingError: if there is no recording
+    :raises BadOption: for an option that is not accepted, and where recorders overlap and none was chosen
+    :raises UnknownTopic: if a topic was not recorded
+    """
+    from .recordings import Recording, open_recording
+
+    pace = checked_speed(speed)
+    source = recording if isinstance(recording, Recording) else open_recording(recording)
+    runs = _chosen(source, recorder)
+    wanted = _wanted(topics, source.recorded_topics)
+    begin_ns = None if start is None else parse_time(start, option="start")
+    end_ns = None if end is None else parse_time(end, option="end")
+    player = Player(
+        runs,
+        clock=clock,
+        speed=pace,
+        start_ns=begin_ns,
+        end_ns=end_ns,
+        loop=_flag("loop", loop),
+        paused=_flag("paused", paused),
+    )
+    if player.start_ns >= player.end_ns:
+        raise BadOption(
+            f"start={start!r}, end={end!r}: nothing lies between them; the recording goes from "
+            f"{pd.Timestamp(runs[0].start_ns, tz='UTC')} to {pd.Timestamp(runs[-1].end_ns, tz='UTC')}"
+        )
+    given = {"speed": speed, "start": start, "end": end, "loop": loop or None, "topics": topics, "recorder": recorder}
+    shown = "".join(f", {k}={v!r}" for k, v in given.items() if v is not None)
+    title = name or f"replay {source.name}{shown}"
+    return cast("Replay", registry.replace(title, lambda: _make(source, player, title, wanted)))
+
+
+def _make(source: Recording, player: Player, title: str, topics: tuple[str, ...]) -> Replay:
+    protocol = source.protocol
+    policy = fsm.Policy(name=protocol, backoff=fsm.PRESETS["portal"], stop_codes=frozenset({1000}), url=source.url)
+
+    def link(_: Feed, name: str, end: Endpoint, intake: Intake) -> FeedLink:
+        return player.make_link(name, end, policy, intake)
+
+    feed = REPLAY_TYPES[protocol](
+        source.url,
+        PROTOCOLS[protocol],
+        policy=policy,
+        options=Options(),
+        clock=player.clock,
+        title=title,
+        make_link=link,
+        recorded=True,
+    )
+    feed.player = player
+    for name in topics:
+        feed[name].open()
+
+    def restart() -> None:
+        for topic in feed:
+            topic.restart()
+
+    io = iothread.get()
+    feed.at_close(lambda: io.call(player.close))
+    io.call(lambda: player.begin(feed.intake, restart))
+    return feed
+
+
+def checked_speed(speed: object) -> float:
+    """Seconds of the recording in a second.
+
+    :raises BadOption: if it is neither a number above 0 nor "max"
+    """
+    words = f'speed={speed!r}: expected a number above 0, such as 10, or "max"'
+    if isinstance(speed, str):
+        if speed != "max":
+            raise BadOption(words)
+        return math.inf
+    if isinstance(speed, bool) or not isinstance(speed, int | float):
+        raise BadOptionType(words)
+    if not 0 < speed <= MAX_SPEED and not math.isinf(speed):
+        raise BadOption(words)
+    return float(speed)
+
+
+def _flag(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise BadOptionType(f"{name}={value!r}: expected True or False")
+    return value
+
+
+def _wanted(topics: Sequence[str] | str | None, recorded: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(recorded) if topics is None else (topics,) if isinstance(topics, str) else tuple(topics)
+    for name in names:
+        if name not in recorded:
+            raise UnknownTopic(f"topics={topics!r}: {name!r} was not recorded; there are {', '.join(recorded)}")
+    return names
+
+
+def _chosen(source: Recording, recorder: str | None) -> list[Any]:
+    runs = sorted(source.runs(), key=lambda run: run.start_ns)
+    if not runs:
+        raise BadOption(f"{source.name}: nothing was recorded yet, so there is nothing to play")
+    writers = list(dict.fromkeys(run.recorder for run in runs))
+    if recorder is not None:
+        runs = [run for run in runs if run.recorder == recorder]
+        if not runs:
+            raise BadOption(f"recorder={recorder!r}: there is none of that name; there are {', '.join(writers)}")
+    for before, after in itertools.pairwise(runs):
+        if after.start_ns < before.end_ns:
+            raise BadOption(
+                f"{source.name}: {before.recorder} and {after.recorder} wrote at the same time, and what two recorders "
+                f"saw cannot be played as one feed; choose: recorder={before.recorder!r}"
+            )
+    return runs
