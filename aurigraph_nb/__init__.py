@@ -13,6 +13,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
 from .alerts import Alarm, Alert, alert
 from .errors import (
     AurigraphError,
@@ -23,6 +26,7 @@ from .errors import (
     ConnectFailed,
     FeedClosed,
     FeedTimeout,
+    Incomplete,
     MissingExtra,
     RecordingCorrupt,
     RecordingError,
@@ -78,7 +82,18 @@ from .widgets import (
     link_time,
 )
 
+if TYPE_CHECKING:
+    from . import analytics
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The analytics are loaded when they are first used."""
+    if name == "analytics":
+        return _import_module(f"{__name__}.analytics")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 # A front page is read as a whole, so the list stands in few lines.
 # fmt: off
@@ -86,12 +101,13 @@ __all__ = [
     "AggregateStats", "Alarm", "Alert", "AlertBanner", "AurigraphError", "AuthRefused", "Backoff", "BadOption",
     "BadOptionType", "BadUrl", "BandwidthChart", "BlockTable", "ChannelsFeed", "ConnectFailed", "ConnectionBadge",
     "ConnectionStats", "ConnectionStatus", "Consensus", "ConsensusLog", "ConsensusState", "Crossing", "Dashboard",
-    "ErrorMonitor", "EventLog", "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "LiveChart", "LiveFeed",
-    "LiveTable", "Metrics", "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog", "NetworkMap",
-    "Node", "Peer", "PeerTable", "PortalFeed", "RateLimits", "Recorder", "Recording", "RecordingCorrupt",
-    "RecordingDamaged", "RecordingError", "RecordingInUse", "RecordingRecovered", "RecordingTooNew",
-    "ReplayControls", "RequestHistory", "SessionTable", "SystemHealth", "TPSChart", "TimeLink", "Topic",
-    "Transaction", "TransactionList", "UnknownTopic", "Validator", "ValidatorLog", "ValidatorTable", "WrongThread",
-    "alert", "close_all", "connect", "connections", "link_time", "open_recording", "replay", "sample", "simulate",
+    "ErrorMonitor", "EventLog", "FakeaiFeed", "Feed", "FeedClosed", "FeedTimeout", "Incomplete", "LiveChart",
+    "LiveFeed", "LiveTable", "Metrics", "MetricsCard", "MissingExtra", "ModelTable", "NetworkCard", "NetworkLog",
+    "NetworkMap", "Node", "Peer", "PeerTable", "PortalFeed", "RateLimits", "Recorder", "Recording",
+    "RecordingCorrupt", "RecordingDamaged", "RecordingError", "RecordingInUse", "RecordingRecovered",
+    "RecordingTooNew", "ReplayControls", "RequestHistory", "SessionTable", "SystemHealth", "TPSChart", "TimeLink",
+    "Topic", "Transaction", "TransactionList", "UnknownTopic", "Validator", "ValidatorLog", "ValidatorTable",
+    "WrongThread", "alert", "analytics", "close_all", "connect", "connections", "link_time", "open_recording",
+    "replay", "sample", "simulate",
 ]
 # fmt: on

@@ -7,6 +7,7 @@ The branches say who has to act. Each error is also the built-in that a Python u
     │   ├── BadOption             (ValueError)               an option's value; see also BadOptionType
     │   │   ├── BadOptionType     (TypeError)                an option's type, or an unknown option
     │   │   └── BadUrl            (ValueError)               a URL that no protocol can be told from
+    │   ├── Incomplete            (ValueError)               the data have gaps or lack members, and none were allowed
     │   ├── UnknownTopic          (KeyError, AttributeError) a topic that the feed does not have
     │   ├── FeedClosed            (RuntimeError)             use after close()
     │   ├── WrongThread           (RuntimeError)             a waiting call on the thread it waits for
@@ -45,6 +46,10 @@ class BadOptionType(BadOption, TypeError):
 
 class BadUrl(BadOption):
     """A URL is malformed, or does not tell which protocol it speaks."""
+
+
+class Incomplete(UsageError, ValueError):
+    """The data have gaps, or lack members, and the call said that it wants none."""
 
 
 class UnknownTopic(UsageError, KeyError, AttributeError):

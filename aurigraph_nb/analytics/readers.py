@@ -1,0 +1,218 @@
+"""How each kind of data gives its columns as Arrow: topics, pandas, Polars, Dask, and the Arrow stream interface.
+
+Libraries are known by what they can do, not by import: none of them is loaded here but pandas and Arrow, which the
+package needs anyway. Text columns come as strings or as dictionaries of strings, whoever wrote them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as _compute
+
+from aurigraph_nb.errors import BadOption, BadOptionType
+
+pc: Any = _compute
+Column: TypeAlias = Any
+"""An Arrow column. The stubs' generics refuse scalars and casts that the library takes."""
+
+Reduce: TypeAlias = Callable[[pa.Table], pa.Table]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+TIME_COLUMNS = ("timestamp", "recv_ns")
+_WORD = pa.dictionary(pa.int32(), pa.string())
+_KINDS = "a topic (feed.metrics), a pandas, Polars or Dask DataFrame, or an Arrow table"
+
+
+def tables_of(
+    data: Any,
+    needed: Sequence[str],
+    optional: Sequence[str],
+    *,
+    time: bool,
+    start: int | None,
+    end: int | None,
+    reduce: Reduce | None,
+) -> tuple[pa.Table, Ints, int]:
+    """The columns as one Arrow table, the time of each row (ns), and how many rows were left out for want of a time.
+
+    Without ``time`` and without a range, rows need none, and the times are all 0 where there are none.
+    """
+    timed = time or start is not None or end is not None
+    have = names_of(data)
+    missing = [c for c in needed if c not in have]
+    if timed and not any(c in have for c in TIME_COLUMNS):
+        missing.append("timestamp (or recv_ns)")
+    if missing:
+        raise BadOption(f"no column {', '.join(missing)}; there are {', '.join(map(str, have)) or 'none'}")
+    wanted = dict.fromkeys([*(TIME_COLUMNS if timed else ()), *needed, *optional])
+    names = [c for c in wanted if c in have]
+    table = _table(data, names, start, end, timed, reduce)
+    if not timed:
+        return table, np.zeros(table.num_rows, np.int64), 0
+    return _timed(table, start, end)
+
+
+def is_topic(data: Any) -> bool:
+    """Whether ``data`` is a topic, live or recorded: it gives chosen columns of a range as Arrow."""
+    method = None if isinstance(data, pd.DataFrame) else getattr(type(data), "to_arrow", None)
+    return method is not None and {"columns", "start", "end"} <= set(inspect.signature(method).parameters)
+
+
+def names_of(data: Any) -> list[str]:
+    """The columns that ``data`` has; a pandas or Dask index of times counts as ``timestamp``.
+
+    Raises:
+        BadOptionType: ``data`` is of no type that can be read.
+    """
+    if isinstance(data, pd.DataFrame) or is_dask(data):
+        index = [name] if (name := _index_column(data)) else []
+        return [*map(str, data.columns), *index]
+    if is_topic(data):
+        return list(data.to_arrow(limit=0).column_names)
+    if hasattr(data, "collect_schema"):  # Polars, eager and lazy
+        return list(data.collect_schema().names())
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return list(data.schema.names)
+    if hasattr(data, "__arrow_c_stream__"):
+        with contextlib.suppress(pa.ArrowException):  # a stream of values that are no rows, such as a single column
+            return list(pa.RecordBatchReader.from_stream(data).schema.names)
+    hint = "; a feed has topics, such as feed.metrics" if hasattr(data, "gaps") else ""
+    raise BadOptionType(f"data is a {type(data).__name__}; expected {_KINDS}{hint}")
+
+
+def row_times(table: pa.Table) -> Column:
+    """Time of each row as int64 ns, null where it has none: the server's, else the receive time."""
+    parts = [_ns(table.column(c), c) for c in TIME_COLUMNS if c in table.column_names]
+    return pc.coalesce(*parts)
+
+
+def _table(
+    data: Any, names: list[str], start: int | None, end: int | None, timed: bool, reduce: Reduce | None
+) -> pa.Table:
+    if is_dask(data):
+        return _of_dask(data, names, start, end, timed, reduce)
+    if isinstance(data, pd.DataFrame):
+        return _of_pandas(data, names)
+    if is_topic(data):
+        return _tidy(data.to_arrow(names, start=start, end=end))
+    if hasattr(data, "collect_schema"):
+        chosen = data.select(names)
+        return _tidy((chosen.collect() if hasattr(chosen, "collect") else chosen).to_arrow())
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    return _tidy((data if isinstance(data, pa.Table) else pa.table(data)).select(names))
+
+
+def _timed(table: pa.Table, start: int | None, end: int | None) -> tuple[pa.Table, Ints, int]:
+    times = row_times(table)
+    keep = pc.is_valid(times)
+    untimed = len(times) - (pc.sum(keep).as_py() or 0)
+    if start is not None:
+        keep = pc.and_(keep, pc.greater_equal(times, start))
+    if end is not None:
+        keep = pc.and_(keep, pc.less(times, end))
+    keep = pc.fill_null(keep, False)
+    if not pc.all(keep).as_py():
+        table, times = table.filter(keep), times.filter(keep)
+    return table, np.array(times.to_numpy(), dtype=np.int64), untimed
+
+
+def _ns(column: Column, name: str) -> Column:
+    if pa.types.is_null(column.type):
+        return column.cast(pa.int64())
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.int64())
+    if pa.types.is_timestamp(column.type):
+        try:
+            return column.cast(pa.timestamp("ns", column.type.tz)).cast(pa.int64())
+        except pa.ArrowInvalid as error:
+            raise BadOption(f"column {name!r} has a time outside the years 1678 to 2261 ({error})") from None
+    raise BadOption(f"column {name!r} holds {column.type}; expected times, or integers of ns since 1970 UTC")
+
+
+def _of_pandas(frame: pd.DataFrame, names: Sequence[str]) -> pa.Table:
+    index = _index_column(frame)
+    columns = {}
+    for name in names:
+        values: Any = frame.index.to_series() if name == index else frame[name]
+        if isinstance(values, pd.DataFrame):
+            raise BadOption(f"there is more than one column {name!r}; give each column a name of its own")
+        try:
+            columns[name] = pa.Array.from_pandas(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+            raise BadOption(f"column {name!r} mixes kinds of values ({error}); give it one dtype") from None
+    if not columns:
+        return _bare(len(frame))
+    return _tidy(pa.table(columns))
+
+
+def _of_dask(
+    data: Any, names: list[str], start: int | None, end: int | None, timed: bool, reduce: Reduce | None
+) -> pa.Table:
+    """Each partition becomes a small Arrow table where it lies; only those come here."""
+    dask: Any = importlib.import_module("dask")
+    index = _index_column(data)
+    chosen = data[[n for n in names if n != index]]
+    work = dask.delayed(_partition, pure=True)
+    parts = dask.compute(*(work(part, names, start, end, timed, reduce) for part in chosen.to_delayed()))
+    return pa.concat_tables(parts, promote_options="permissive") if parts else _bare(0)
+
+
+def _partition(
+    part: pd.DataFrame, names: list[str], start: int | None, end: int | None, timed: bool, reduce: Reduce | None
+) -> pa.Table:
+    table = _of_pandas(part, names)
+    if timed and (start is not None or end is not None):
+        table, _, _ = _timed(table, start, end)
+    return table if reduce is None else reduce(table)
+
+
+def is_dask(data: Any) -> bool:
+    """Whether ``data`` is a Dask frame."""
+    return not isinstance(data, pd.DataFrame) and hasattr(data, "to_delayed") and hasattr(data, "columns")
+
+
+def _index_column(data: Any) -> str | None:
+    """The name under which the index is a column of times: its own, if that is one, else ``timestamp``."""
+    index = data.index
+    dtype = index.dtype
+    times = isinstance(dtype, pd.DatetimeTZDtype) or getattr(dtype, "kind", "") == "M"
+    if not times or index.name not in (None, "recv", *TIME_COLUMNS):
+        return None
+    name = "recv_ns" if index.name == "recv" else index.name or "timestamp"
+    return None if name in data.columns else str(name)
+
+
+def _bare(length: int) -> pa.Table:
+    """A table of so many rows and no column that anybody reads."""
+    return pa.table({"_row": pa.nulls(length)})
+
+
+def _tidy(table: pa.Table) -> pa.Table:
+    """The same rows with text as ``string`` or ``dictionary<int32, string>``, so that all sources look alike."""
+    for place, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_dictionary(kind) and kind != _WORD:
+            table = table.set_column(place, field.name, _words(table.column(place)))
+        elif pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
+    return table
+
+
+def _words(column: Column) -> Column:
+    if not pa.types.is_string(column.type.value_type) and not pa.types.is_large_string(column.type.value_type):
+        return column.cast(column.type.value_type)
+    chunks: list[Any] = [
+        pa.DictionaryArray.from_arrays(c.indices.cast(pa.int32()), c.dictionary.cast(pa.string()))
+        for c in column.chunks
+    ]
+    return cast("Any", pa).chunked_array(chunks, _WORD)
