@@ -38,8 +38,8 @@ from .errors import (
 from .feed import Feed
 from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .node import Node
+from .reading.recording import Recording, RecordingDamaged, RecordingRecovered, open_recording
 from .recorder import Recorder
-from .recordings import Recording, RecordingDamaged, RecordingRecovered, open_recording
 from .registry import close_all, connect, connections
 from .replay import replay
 from .sample import sample

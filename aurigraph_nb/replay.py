@@ -29,7 +29,7 @@ from .tape import Run
 from .topic import Topic
 
 if TYPE_CHECKING:
-    from .recordings import Recording
+    from .reading.recording import Recording
 
 MAX_SPEED = 1e9
 MAX_AWAY_S = 1e10
@@ -167,7 +167,7 @@ def replay(
     :raises BadOption: for an option that is not accepted, and where recorders overlap and none was chosen
     :raises UnknownTopic: if a topic was not recorded
     """
-    from .recordings import Recording, open_recording
+    from .reading.recording import Recording, open_recording
 
     pace = checked_speed(speed)
     source = recording if isinstance(recording, Recording) else open_recording(recording)

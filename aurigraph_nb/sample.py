@@ -23,7 +23,7 @@ from .recording.lines import VERSION, Closed, End, FrameLine, GapBegins, GapEnds
 
 if TYPE_CHECKING:
     from .node.truth import Truth
-    from .recordings import Recording
+    from .reading.recording import Recording
 
 START = "2026-01-01"
 QUIET_RATE = 6.0
@@ -64,7 +64,7 @@ def sample(
     >>> len(recording.metrics.to_pandas())
     60
     """
-    from .recordings import from_lines
+    from .reading.recording import from_lines
 
     script = Script(protocol, scenario=scenario, duration=duration, seed=seed, start=start, **options)
     lines = list(script.lines())

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..export import FORMATS
-from ..export import export as export_recording
-from ..recordings import RecordingRecovered, open_recording
+from ..exporting.export import FORMATS
+from ..exporting.export import export as export_recording
+from ..reading.recording import RecordingRecovered, open_recording
 from .text import plain
 
 

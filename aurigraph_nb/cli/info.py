@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..recordings import RecordingRecovered, open_recording
+from ..reading.recording import RecordingRecovered, open_recording
 from .text import plain
 
 

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from ..errors import BadOption
-from ..recordings import Recording, RecordingRecovered, open_recording
+from ..reading.recording import Recording, RecordingRecovered, open_recording
 from ..replay import checked_speed, chosen_runs, chosen_span
 from ..replay import replay as play
 from ..rerun import Rerun

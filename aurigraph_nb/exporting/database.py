@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import MissingExtra
-from ..scale import expressions, quoted
+from ..reading.scale import expressions, quoted
 from .tables import Batches
 
 _HANDED = "\N{ZERO WIDTH SPACE}rows"

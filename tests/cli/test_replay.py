@@ -17,8 +17,8 @@ import aurigraph_nb as ag
 from aurigraph_nb import registry
 from aurigraph_nb.cli import replay as verb
 from aurigraph_nb.errors import BadOption, RecordingError, UnknownTopic
+from aurigraph_nb.reading.recording import open_recording
 from aurigraph_nb.recording.lines import FrameLine, frame_of
-from aurigraph_nb.recordings import open_recording
 from aurigraph_nb.sample import sample
 
 LIMIT_S = 30

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from aurigraph_nb.errors import BadOption, BadOptionType, MissingExtra, RecordingError, UnknownTopic
-from aurigraph_nb.export import FORMATS
 from aurigraph_nb.exporting import tables
 from aurigraph_nb.exporting.cells import safe, unsafe
+from aurigraph_nb.exporting.export import FORMATS
 from aurigraph_nb.exporting.progress import bar
 from aurigraph_nb.gaps import Cause, Certainty, Gap
+from aurigraph_nb.reading.recording import from_lines, open_recording
 from aurigraph_nb.recording.lines import VERSION, End, FrameLine, GapBegins, Head, data_of
-from aurigraph_nb.recordings import from_lines, open_recording
 from aurigraph_nb.sample import sample
 
 START = 1_767_225_600_000_000_000
@@ -235,7 +235,7 @@ def test_an_export_that_fails_leaves_nothing_behind(recording, tmp_path, monkeyp
         yield from ()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("aurigraph_nb.recording_rows.Rows.batches", full)
+    monkeypatch.setattr("aurigraph_nb.reading.rows.Rows.batches", full)
     with pytest.raises(RecordingError, match="the disk is full"):
         recording.export(to, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []

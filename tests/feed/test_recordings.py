@@ -17,21 +17,21 @@ import aurigraph_nb as ag
 from aurigraph_nb import registry
 from aurigraph_nb.errors import BadOption, FeedClosed, RecordingCorrupt, RecordingError, RecordingTooNew, UnknownTopic
 from aurigraph_nb.gaps import Cause, Certainty, Gap
+from aurigraph_nb.reading.recording import RecordingDamaged, RecordingRecovered, from_lines, open_recording
+from aurigraph_nb.reading.rows import Rows, chunk_of
 from aurigraph_nb.recording import directory as directories
 from aurigraph_nb.recording.digest import Digest
 from aurigraph_nb.recording.journal import JournalWriter
 from aurigraph_nb.recording.lines import VERSION, End, FrameLine, GapBegins, GapEnds, Head, Opened
 from aurigraph_nb.recording.manifest import Manifest
 from aurigraph_nb.recording.sealer import Sealer
-from aurigraph_nb.recording_rows import Rows, chunk_of
-from aurigraph_nb.recordings import RecordingDamaged, RecordingRecovered, from_lines, open_recording
 from aurigraph_nb.sample import Script, sample
 from aurigraph_nb.schema import Metrics, arrow_schema
 
 START = 1_767_225_600_000_000_000
 SECOND = 1_000_000_000
 DOUBLED = {"protocol": "live"}
-IGNORED = pytest.mark.filterwarnings("ignore::aurigraph_nb.recordings.RecordingDamaged")
+IGNORED = pytest.mark.filterwarnings("ignore::aurigraph_nb.reading.recording.RecordingDamaged")
 URL = "ws://127.0.0.1/ws"
 
 
@@ -193,7 +193,7 @@ def test_reading_starts_no_thread_opens_no_file_for_long_and_registers_nothing(d
 
 READS_ONLY = """
 import sys, threading
-from aurigraph_nb.recordings import open_recording
+from aurigraph_nb.reading.recording import open_recording
 seen = []
 sys.addaudithook(lambda event, args: event.startswith(("socket.", "_thread.start")) and seen.append((event, args)))
 recording = open_recording(sys.argv[1])

@@ -10,8 +10,8 @@ import pytest
 import aurigraph_nb as ag
 from aurigraph_nb import iothread, registry
 from aurigraph_nb.errors import BadOption, BadOptionType, FeedClosed, RecordingCorrupt, RecordingError, UnknownTopic
+from aurigraph_nb.reading.recording import from_lines, open_recording
 from aurigraph_nb.recording.lines import VERSION, End, FrameLine, Head, Opened
-from aurigraph_nb.recordings import from_lines, open_recording
 from aurigraph_nb.replay import Replay, replay
 from aurigraph_nb.sample import sample
 from aurigraph_nb.state import EventList, Keyed

@@ -197,7 +197,7 @@ def test_while_a_connection_was_lost_the_door_is_shut():
 
     async def talk(rerun):
         rerun.player.seek(lost_at + 1_000_000)
-        while rerun.player.seeking:
+        while rerun.player.seeking:  # noqa: ASYNC110 - it has no event to wait for
             await asyncio.sleep(0)
         with pytest.raises(InvalidStatus) as refused:
             async with connect(rerun.urls["metrics"]):

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from aurigraph_nb.reading.recording import open_recording
 from aurigraph_nb.recording import directory as directories
 from aurigraph_nb.recording.manifest import Manifest, SegmentEntry, TopicPart
 from aurigraph_nb.recording.parts import FORMAT_KEY, part_path
-from aurigraph_nb.recordings import open_recording
 from aurigraph_nb.schema import Transaction, arrow_schema
 
 START = 1_767_225_600_000_000_000

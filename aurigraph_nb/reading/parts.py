@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 import pyarrow.parquet as pq
 
-from .errors import RecordingCorrupt, RecordingTooNew
-from .recording.lines import VERSION
-from .recording.parts import DAY_NS, FORMAT_KEY
-from .recording_rows import Chunk
+from ..errors import RecordingCorrupt, RecordingTooNew
+from ..recording.lines import VERSION
+from ..recording.parts import DAY_NS, FORMAT_KEY
+from .rows import Chunk
 
 pc: Any = _compute
 

@@ -16,9 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as _compute
 
-from . import frames
-from .durations import parse_time, seconds
-from .errors import BadOption
+from .. import frames
+from ..durations import parse_time, seconds
+from ..errors import BadOption
 
 pc: Any = _compute
 TIMES = ("timestamp", "recv_ns")

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from .errors import RecordingError
-from .recording import directory as directories
-from .recording import disk
-from .recording.journal import JournalWriter
-from .recording.lines import Head, Line
-from .recording.manifest import Manifest
-from .recording.sealer import Sealer
+from ..errors import RecordingError
+from ..recording import directory as directories
+from ..recording import disk
+from ..recording.journal import JournalWriter
+from ..recording.lines import Head, Line
+from ..recording.manifest import Manifest
+from ..recording.sealer import Sealer
 
 BLOCK_LINES = 1_000
 

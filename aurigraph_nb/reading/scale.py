@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import frames
-from .errors import BadOption, MissingExtra
-from .frames import INDEXES, Index
-from .gaps import GapBook
-from .recording_rows import ORDER, TIMES
-from .recording_source import Stretch
+from .. import frames
+from ..errors import BadOption, MissingExtra
+from ..frames import INDEXES, Index
+from ..gaps import GapBook
+from .rows import ORDER, TIMES
+from .source import Stretch
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
-from .recorded_topics import (
+from ..feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
+from ..schema import (
+    Bandwidth,
+    Block,
+    Cost,
+    InferenceMetrics,
+    KvCache,
+    LiveMetrics,
+    NetworkSummary,
+    Queue,
+    Streaming,
+    ValidatorSummary,
+)
+from .recording import Recording
+from .topics import (
     Recorded,
     RecordedConsensus,
     RecordedErrors,
@@ -23,23 +36,10 @@ from .recorded_topics import (
     RecordedTransactions,
     RecordedValidators,
 )
-from .recordings import Recording
-from .schema import (
-    Bandwidth,
-    Block,
-    Cost,
-    InferenceMetrics,
-    KvCache,
-    LiveMetrics,
-    NetworkSummary,
-    Queue,
-    Streaming,
-    ValidatorSummary,
-)
 
 
 class PortalRecording(Recording, PortalFeed):
-    """A recording of this system; its topics can do what :class:`~aurigraph_nb.recorded_topics.Recorded` can."""
+    """A recording of this system; its topics can do what :class:`~aurigraph_nb.reading.topics.Recorded` can."""
 
     @property
     def metrics(self) -> RecordedMetrics:
@@ -68,7 +68,7 @@ class PortalRecording(Recording, PortalFeed):
 
 
 class LiveRecording(Recording, LiveFeed):
-    """A recording of this system; its topics can do what :class:`~aurigraph_nb.recorded_topics.Recorded` can."""
+    """A recording of this system; its topics can do what :class:`~aurigraph_nb.reading.topics.Recorded` can."""
 
     @property
     def metrics(self) -> Recorded[LiveMetrics]:
@@ -92,7 +92,7 @@ class LiveRecording(Recording, LiveFeed):
 
 
 class ChannelsRecording(Recording, ChannelsFeed):
-    """A recording of this system; its topics can do what :class:`~aurigraph_nb.recorded_topics.Recorded` can."""
+    """A recording of this system; its topics can do what :class:`~aurigraph_nb.reading.topics.Recorded` can."""
 
     @property
     def bandwidth(self) -> Recorded[Bandwidth]:
@@ -126,7 +126,7 @@ class ChannelsRecording(Recording, ChannelsFeed):
 
 
 class FakeaiRecording(Recording, FakeaiFeed):
-    """A recording of this system; its topics can do what :class:`~aurigraph_nb.recorded_topics.Recorded` can."""
+    """A recording of this system; its topics can do what :class:`~aurigraph_nb.reading.topics.Recorded` can."""
 
     @property
     def metrics(self) -> Recorded[InferenceMetrics]:

@@ -13,21 +13,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from .errors import FileError
-from .gaps import Cause, Certainty, Gap, GapBook
-from .recording import journal
-from .recording.blocks import Damage
-from .recording.digest import Digest
-from .recording.directory import Contents, Directory, Segment
-from .recording.lines import GapBegins, Head, Line
-from .recording.manifest import Manifest, TopicPart
-from .recording.verify import Finding
-from .recording_memory import Digested, merged_gaps
-from .recording_parts import day_rows, row_groups
-from .recording_rows import Chunk, Rows, chunk_of
-from .recording_source import Figures, RecorderInfo, Stretch, protocol_of, record_of, span_of, table_of
-from .schema import arrow_schema
-from .tape import Run
+from ..errors import FileError
+from ..gaps import Cause, Certainty, Gap, GapBook
+from ..recording import journal
+from ..recording.blocks import Damage
+from ..recording.digest import Digest
+from ..recording.directory import Contents, Directory, Segment
+from ..recording.lines import GapBegins, Head, Line
+from ..recording.manifest import Manifest, TopicPart
+from ..recording.verify import Finding
+from ..schema import arrow_schema
+from ..tape import Run
+from .memory import Digested, merged_gaps
+from .parts import day_rows, row_groups
+from .rows import Chunk, Rows, chunk_of
+from .source import Figures, RecorderInfo, Stretch, protocol_of, record_of, span_of, table_of
 
 FINDINGS_KEPT = 1_000
 

@@ -1,7 +1,7 @@
-"""Where a recording's rows, gaps and figures come from, as a :class:`~aurigraph_nb.recordings.Recording` sees it.
+"""Where a recording's rows, gaps and figures come from.
 
-There are two kinds of :class:`Source`: the lines of a journal in memory (:mod:`.recording_memory`), and a directory
-(:mod:`.recording_directory`).
+There are two kinds of :class:`Source`: the lines of a journal in memory (:mod:`.memory`), and a directory
+(:mod:`.directory`).
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Protocol
 import msgspec
 import pyarrow as pa
 
-from .errors import RecordingCorrupt
-from .gaps import GapBook
-from .protocols import PROTOCOLS, WireProtocol
-from .recording.lines import Line
-from .recording.verify import Finding
-from .recording_rows import Chunk, Rows
-from .schema import Record
-from .tape import Run
+from ..errors import RecordingCorrupt
+from ..gaps import GapBook
+from ..protocols import PROTOCOLS, WireProtocol
+from ..recording.lines import Line
+from ..recording.verify import Finding
+from ..schema import Record
+from ..tape import Run
+from .rows import Chunk, Rows
 
 
 class RecorderInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from .columns import fitted_batch
-from .errors import RecordingCorrupt
-from .gaps import Gap, GapBook
-from .recording.digest import Digest
-from .recording.lines import End, Head, Line
-from .recording.verify import Finding
-from .recording_rows import Chunk, Rows, chunk_of
-from .recording_source import Figures, RecorderInfo, Stretch, protocol_of, record_of, span_of, table_of
-from .schema import Record, arrow_schema
-from .tape import LinesRun, Run
+from ..columns import fitted_batch
+from ..errors import RecordingCorrupt
+from ..gaps import Gap, GapBook
+from ..recording.digest import Digest
+from ..recording.lines import End, Head, Line
+from ..recording.verify import Finding
+from ..schema import Record, arrow_schema
+from ..tape import LinesRun, Run
+from .rows import Chunk, Rows, chunk_of
+from .source import Figures, RecorderInfo, Stretch, protocol_of, record_of, span_of, table_of
 
 BATCH_ROWS = 8_192
 """Rows of a batch that is made of lines."""

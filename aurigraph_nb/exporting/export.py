@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from .durations import parse_time
-from .errors import BadOption, BadOptionType
-from .exporting.atomic import written
-from .exporting.database import write_duckdb
-from .exporting.messages import write_mcap
-from .exporting.progress import Tick, bar
-from .exporting.tables import WRITERS, Batches
-from .gaps import GAP_SCHEMA, Gap, gaps_to_table
-from .recording.lines import FrameLine
-from .recording.parts import topic_folder
-from .scale import GAPS, view_names
+from ..durations import parse_time
+from ..errors import BadOption, BadOptionType
+from ..gaps import GAP_SCHEMA, Gap, gaps_to_table
+from ..reading.scale import GAPS, view_names
+from ..recording.lines import FrameLine
+from ..recording.parts import topic_folder
+from .atomic import written
+from .database import write_duckdb
+from .messages import write_mcap
+from .progress import Tick, bar
+from .tables import WRITERS, Batches
 
 if TYPE_CHECKING:
-    from .recordings import Recording
+    from ..reading.recording import Recording
 
 FORMATS = (*WRITERS, "duckdb", "mcap")
 """Formats by name."""

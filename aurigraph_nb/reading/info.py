@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from .recording.recover import Recovered
-from .recording.verify import Finding
-from .recording_source import RecorderInfo, Source
+from ..recording.recover import Recovered
+from ..recording.verify import Finding
+from .source import RecorderInfo, Source
 
 
 class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
-from . import scale
-from .columns import ColumnStore, batch_to_records
-from .durations import parse_time
-from .errors import BadOption
-from .frames import Index
-from .schema import (
+from ..columns import ColumnStore, batch_to_records
+from ..durations import parse_time
+from ..errors import BadOption
+from ..frames import Index
+from ..schema import (
     Consensus,
     EndpointLatency,
     EndpointThroughput,
@@ -34,9 +33,9 @@ from .schema import (
     UserSession,
     Validator,
 )
-from .state import VIEWS
-from .topic import Topic
-from .topics import (
+from ..state import VIEWS
+from ..topic import Topic
+from ..topics import (
     ConsensusTopic,
     ErrorsTopic,
     LatencyTopic,
@@ -52,13 +51,14 @@ from .topics import (
     TransactionsTopic,
     ValidatorsTopic,
 )
+from . import scale
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import polars
 
-    from .feed import Feed
-    from .recordings import Recording
+    from ..feed import Feed
+    from .recording import Recording
 
 R = TypeVar("R", bound=Record)
 

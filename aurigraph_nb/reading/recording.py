@@ -18,38 +18,38 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import session as fsm
-from .dial import Options
-from .errors import BadOption, BadUrl, FeedClosed, UnknownTopic
-from .feed import Feed
-from .missing import Gaps
-from .protocols import PATHS, Undecoded, WireProtocol
-from .recorded_topics import RECORDED_TYPES, Recorded
-from .recording import directory as directories
-from .recording import rebuild as rebuilding
-from .recording import recover as recovering
-from .recording import verify as verifying
-from .recording.digest import Digest
-from .recording.lines import Line
-from .recording.rebuild import Rebuilt
-from .recording.recover import Recovered
-from .recording.verify import Finding, Verification
-from .recording_directory import DirectorySource
-from .recording_info import RecordingInfo, info_of
-from .recording_memory import LinesSource
-from .recording_save import save_lines
-from .recording_source import Source, protocol_of, record_of
+from .. import session as fsm
+from ..dial import Options
+from ..errors import BadOption, BadUrl, FeedClosed, UnknownTopic
+from ..feed import Feed
+from ..missing import Gaps
+from ..protocols import PATHS, Undecoded, WireProtocol
+from ..recording import directory as directories
+from ..recording import rebuild as rebuilding
+from ..recording import recover as recovering
+from ..recording import verify as verifying
+from ..recording.digest import Digest
+from ..recording.lines import Line
+from ..recording.rebuild import Rebuilt
+from ..recording.recover import Recovered
+from ..recording.verify import Finding, Verification
+from ..schema import Record
+from ..session import State
+from ..status import Status, TopicStatus
+from ..tape import Run
+from ..topic import Topic
+from .directory import DirectorySource
+from .info import RecordingInfo, info_of
+from .memory import LinesSource
+from .save import save_lines
 from .scale import Database
-from .schema import Record
-from .session import State
-from .status import Status, TopicStatus
-from .tape import Run
-from .topic import Topic
+from .source import Source, protocol_of, record_of
+from .topics import RECORDED_TYPES, Recorded
 
 if TYPE_CHECKING:
     import duckdb
 
-    from .node.truth import Truth
+    from ..node.truth import Truth
 
 UNDECODED_KEPT = 100
 
@@ -338,8 +338,8 @@ class Recording(Feed):
     def export(self, to: str, path: str | os.PathLike[str] | None = None, **options: Any) -> Path:
         """Write (a part of) it in another format: parquet, csv, arrow, jsonl, duckdb or mcap.
 
-        The options are those of :func:`aurigraph_nb.export.export`: ``topics``, ``start``, ``end``, ``overwrite`` and
-        ``progress``.
+        The options are those of :func:`aurigraph_nb.exporting.export.export`: ``topics``, ``start``, ``end``,
+        ``overwrite`` and ``progress``.
 
         :param to: the format
         :param path: the target; default: beside the recording
@@ -348,7 +348,7 @@ class Recording(Feed):
         :raises RecordingError: if something is there, or it cannot be written
         :raises MissingExtra: if the format needs a package that is not installed
         """
-        from .export import export
+        from ..exporting.export import export
 
         target = export(self, to, path, **options)
         self.warn()
@@ -418,6 +418,6 @@ def make_recording(
     source: Source, *, title: str = "", recovered: Sequence[Recovered] = (), truth: Truth | None = None
 ) -> Recording:
     """The recording of the right type for the protocol of ``source``."""
-    from .recorded_feeds import RECORDING_TYPES
+    from .feeds import RECORDING_TYPES
 
     return RECORDING_TYPES[source.protocol](source, title=title, recovered=recovered, truth=truth)
