@@ -1,9 +1,9 @@
-"""Fixtures: one JupyterLab and one Chromium for the session, one clean tab a test.
+"""Fixtures: one JupyterLab and one Chromium for all the tests here, one clean tab a test.
 
 Without Chromium the tests here are skipped, with the reason; with AURIGRAPH_NB_REQUIRE_BROWSER=1 they fail instead.
 
 While Chromium is open its driver keeps an event loop running in this thread: no test here can use ``asyncio.run``, and
-all the others have been run before (see the conftest above).
+it is closed before others are run (or they have been run before; see the conftest above).
 """
 
 import os
@@ -28,14 +28,14 @@ def _missing(what):
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium_path():
     """Where Chromium is."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     return path or _missing("no Chromium on the path (Debian: apt-get install chromium)")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(chromium_path):
     """The browser."""
     try:
@@ -48,7 +48,7 @@ def chromium(chromium_path):
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory, chromium_path):
     """JupyterLab, showing an empty folder."""
     home = tmp_path_factory.mktemp("jupyter")
