@@ -56,8 +56,8 @@ def script(name: str) -> str:
 
 @functools.cache
 def style(name: str) -> str:
-    """The style sheet of a widget: the common part, then ``static/<name>.css``."""
-    parts = ("core", *(("tools",) if "tools" in _PARTS.get(name, ()) else ()), name)
+    """The style sheet of a widget: the design tokens, the common part, then ``static/<name>.css``."""
+    parts = ("tokens", "core", *(("tools",) if "tools" in _PARTS.get(name, ()) else ()), name)
     return squeeze_style(compact("\n".join(_read(f"{part}.css") for part in parts)))
 
 

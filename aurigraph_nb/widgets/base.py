@@ -25,6 +25,7 @@ from .cells import text
 from .flow import DEFAULT_RATE_HZ, Flow, FlowCounters, Turn, checked_rate
 from .offline import Understudy, checked_offline
 from .sources import Source
+from .still import Still, with_still
 
 HEALTH_EVERY_S = 0.5
 """How often the feed's own state is looked at for the notice line, in seconds."""
@@ -81,6 +82,8 @@ class LiveWidget(anywidget.AnyWidget):
         self._link_due = 0.0
         self._story: tuple[int, ...] = ()
         self._status: Any = None  # of the feed, when it was looked at last
+        self._viewer_spoke = False  # since the last turn
+        self._viewed_at: float | None = None
         source.open()
         super().__init__(_setup=dict(setup or {}))
         self.on_msg(self._receive)
@@ -105,6 +108,11 @@ class LiveWidget(anywidget.AnyWidget):
             return self._flow.counters
 
     @property
+    def viewed_at(self) -> float | None:
+        """When a page that shows the widget last asked or acknowledged, in monotonic seconds; None: never yet."""
+        return self._viewed_at
+
+    @property
     def errors(self) -> int:
         """How often the widget could not be drawn."""
         return self._errors
@@ -116,6 +124,22 @@ class LiveWidget(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._repr_source()})"
+
+    def still(self) -> Still:
+        """What the widget shows now, as plain HTML: it stays in a saved notebook, and on pages without a kernel.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="30s")
+        >>> feed.join(timeout=30)
+        >>> ag.MetricsCard(feed).still()
+        Still(MetricsCard(metrics))
+        """
+        from . import stills  # knows every widget, this one among them
+
+        return Still(repr(self), stills.still(self))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        return with_still(super()._repr_mimebundle_(**kwargs), self.still)
 
     def close(self) -> None:
         """Remove the widget from the page and stop reading; the feed goes on. Closing twice is harmless."""
@@ -163,6 +187,7 @@ class LiveWidget(anywidget.AnyWidget):
         """Send what is due at ``now`` (monotonic seconds); returns when to come again, None: after the next message."""
         if self._shut:
             return None
+        self._tell_viewed(now)
         self._serve_plotly()
         self._serve()
         with self._guard:
@@ -226,6 +251,16 @@ class LiveWidget(anywidget.AnyWidget):
         with self._guard:
             self._flow.sent(turn, now, nbytes, merged=message.merged, dropped=message.dropped)
 
+    def _tell_viewed(self, now: float) -> None:
+        """Somebody looks: let the feed know, if it wants to (an embedded node ends when nobody has looked for long)."""
+        with self._guard:
+            spoke, self._viewer_spoke = self._viewer_spoke, False
+        if spoke:
+            self._viewed_at = now
+            viewed = getattr(self._source.feed, "viewed", None)
+            if callable(viewed):
+                viewed()
+
     def _serve_plotly(self) -> None:
         with self._guard:
             wanted, self._plotly_wanted = self._plotly_wanted, False
@@ -283,6 +318,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._painter.wake(self)
 
     def _note(self, kind: str, page: str, number: int) -> None:
+        self._viewer_spoke = self._viewer_spoke or kind in ("hello", "ack")
         if kind == "hello":
             self._flow.ask(page)
         elif kind == "ack":

@@ -12,6 +12,7 @@ from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
 from .cells import full, milliseconds, percent, text
 from .flow import DEFAULT_RATE_HZ
+from .horizon import Horizon
 from .sources import Source, of_either, of_feed
 
 
@@ -20,6 +21,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     label: str
     text: str
+    unit: str = ""
+    """Stands behind the text, where neither the text nor the label tells it."""
     look: str = "row"
     """``hero`` (big, above the others), ``bar``, ``badge`` or ``row``."""
     hint: str = ""
@@ -36,7 +39,13 @@ class Card(LiveWidget):
 
     def _build(self, source: Source, *, title: str, rate_hz: float, when_offline: str | None = None) -> None:
         self._seen = -1
+        self._horizon = None if source.topic is None else Horizon(source)
+        self._stale_sent: str | None = None
         super().__init__(source, setup={"title": title}, rate_hz=rate_hz, when_offline=when_offline)
+
+    def items(self) -> Sequence[Item]:
+        """The values that the card shows now, as text; empty before the first record."""
+        return self._items()
 
     def _items(self) -> Sequence[Item]:
         """The values now; empty before the first record."""
@@ -52,12 +61,24 @@ class Card(LiveWidget):
         times = [row.recv_ns if row.timestamp is None else row.timestamp for row in rows if row is not None]
         return max(times, default=None)
 
+    def _stale(self) -> str | None:
+        """Why the values are not those of now, in words; None while they are, or are made up."""
+        if self._horizon is None or self._understudy.acting:
+            return None
+        stands = self._horizon.freshness(self._status)
+        return "ended" if stands.ended else stands.why
+
     def _news(self, now: float) -> bool:
-        return self._count() != self._seen
+        return self._count() != self._seen or self._stale() != self._stale_sent
 
     def _snapshot(self, now: float) -> Message:
         before, self._seen = self._seen, self._count()
-        body = {"items": [msgspec.to_builtins(item) for item in self._items()], "at": milliseconds(self._at_ns())}
+        self._stale_sent = self._stale()
+        body = {
+            "items": [msgspec.to_builtins(item) for item in self._items()],
+            "at": milliseconds(self._at_ns()),
+            "stale": self._stale_sent,
+        }
         return Message(body, merged=max(0, self._seen - before - 1) if before >= 0 else 0)
 
 

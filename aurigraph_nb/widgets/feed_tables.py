@@ -217,7 +217,7 @@ def _col(field: str, label: str, kind: Any = "text", **more: Any) -> TableColumn
 _VALIDATOR_COLUMNS = (
     _col("id", "Validator", "mono", width=16),
     _col("name", "Name", width=14, optional=True),
-    _col("status", "Status", "badge", width=16),
+    _col("status", "Status", "badge", width=19),
     _col("voting_power", "Voting power", "number", width=14),
     _col("uptime_percent", "Uptime", "number", unit="%", digits=2, width=14),
     _col("last_block_proposed", "Last block", "number", width=13),
@@ -229,19 +229,19 @@ _VALIDATOR_COLUMNS = (
 _TRANSACTION_COLUMNS = (
     _col("timestamp", "Time", "time", unit="UTC", digits=0, width=16),
     _col("hash", "Hash", "mono", width=15),
-    _col("status", "Status", "badge", width=17),
-    _col("value_text", "Value", "number", width=28),
+    _col("status", "Status", "badge", width=19),
+    _col("value_text", "Value", "number", width=36),
     _col("sender", "From", "mono", width=15),
     _col("recipient", "To", "mono", width=15),
-    _col("gas_used", "Gas", "number", width=10, optional=True),
+    _col("gas_used", "Gas", "number", width=15, optional=True),
     _col("gas_price", "Gas price", "number", width=13, optional=True),
     _col("block_number", "Block", "number", width=11, optional=True),
 )
 _PEER_COLUMNS = (
     _col("peer_id", "Peer", "mono", width=20),
-    _col("status", "Status", "badge", width=18),
+    _col("status", "Status", "badge", width=22),
     _col("latency_ms", "Latency", "number", unit="ms", digits=1, width=13),
-    _col("connection_quality", "Quality", "badge", width=16),
+    _col("connection_quality", "Quality", "badge", width=18),
     _col("address", "Address", "mono", width=16),
     _col("city", "City", width=12, optional=True),
     _col("country", "Country", width=11, optional=True),

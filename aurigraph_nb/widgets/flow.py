@@ -5,6 +5,8 @@ The Jupyter server drops messages above 1,000 a second and keeps without bound w
 - at most one message a frame (default 4 Hz, 10 at most); the first change after a quiet time goes at once;
 - messages are numbered; a page that sees a hole, or is new, asks, and one snapshot answers;
 - at most :data:`CREDIT` deltas are on their way unacknowledged; what changes meanwhile is merged, latest wins;
+- every page gets every message, so the quickest sets the pace; one far behind it is forgotten until it says a word;
+- a page that asks is alive and needs nothing that was sent before: its snapshot opens a new account;
 - no acknowledgement (closed page, cell that blocks): at most one snapshot a second (and 20 kB a second) for a minute,
   then nothing until a page asks or acknowledges;
 - a page that shows none of its views says so ("rest") and gets nothing until it asks.
@@ -33,6 +35,9 @@ MAX_RATE_HZ = 10.0
 DEFAULT_RATE_HZ = 4.0
 MAX_PAGES = 16
 """Pages that are told apart; one more takes the place of an old one."""
+FORGOTTEN_BEHIND = 40
+"""A page whose last word is so many messages older than another's is taken for gone: a page that sees acknowledges
+every second one."""
 
 
 class Turn(enum.Enum):
@@ -44,7 +49,20 @@ class Turn(enum.Enum):
 
 
 class FlowCounters(msgspec.Struct, frozen=True):
-    """What went to the front end so far."""
+    """What went to the front end so far, at one moment; ``widget.flow`` gives a new one each time.
+
+    Its ``repr`` is always the same, so that a saved notebook does not change with it; ``print`` shows the numbers.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+    >>> chart = ag.TPSChart(feed)
+    >>> chart.flow
+    <flow: sent, snapshots, merged, dropped, unacknowledged, bytes>
+    >>> print(chart.flow)
+    0 messages sent (0 snapshots), 0 bytes; 0 unacknowledged, 0 changes merged, 0 dropped
+    >>> chart.flow.to_dict()["sent"]
+    0
+    """
 
     sent: int = 0
     """Messages."""
@@ -55,9 +73,27 @@ class FlowCounters(msgspec.Struct, frozen=True):
     dropped: int = 0
     """Changes that left the bounded store before they could be sent."""
     unacknowledged: int = 0
-    """Messages that the front end has not acknowledged yet."""
+    """Messages that no page has acknowledged yet, since the last snapshot that a page asked for."""
     bytes: int = 0
-    """Content and buffers of all messages, without Jupyter's own headers."""
+    """Content and buffers of these messages, without Jupyter's own headers. The chart library (once a page) and what a
+    reader asks for by hand (a row's details) are apart."""
+
+    def to_dict(self) -> dict[str, int]:
+        """All counters by name, as whole numbers.
+
+        >>> FlowCounters(sent=3, snapshots=1, bytes=420).to_dict()["bytes"]
+        420
+        """
+        return msgspec.structs.asdict(self)
+
+    def __repr__(self) -> str:
+        return f"<flow: {', '.join(self.__struct_fields__)}>"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sent:,} messages sent ({self.snapshots:,} snapshots), {self.bytes:,} bytes; "
+            f"{self.unacknowledged:,} unacknowledged, {self.merged:,} changes merged, {self.dropped:,} dropped"
+        )
 
 
 def checked_rate(rate_hz: float) -> float:
@@ -79,7 +115,7 @@ class Flow:
 
     def __init__(self, rate_hz: float = DEFAULT_RATE_HZ) -> None:
         self._period_s = 1 / checked_rate(rate_hz)
-        self._pages: dict[str, None] = {}  # those that want data, in the order of their last word
+        self._pages: dict[str, int] = {}  # those that want data, by their last word: newest message at that time
         self._asked = False
         self._number = 0
         self._acknowledged = 0
@@ -118,18 +154,23 @@ class Flow:
             self._asked = False
 
     def acknowledge(self, page: str, number: int, now: float) -> None:
-        """A page has drawn everything up to message ``number``. Repeated and impossible numbers change nothing."""
-        if not self._acknowledged < number <= self._number:
+        """A page has drawn everything up to message ``number``. Impossible numbers change nothing; one that another
+        page was quicker to acknowledge only says that this page is there.
+        """
+        if not 0 < number <= self._number:
             return
-        self._acknowledged = number
-        self._stalled_at = now if self._unacknowledged >= CREDIT else None
         self._hear(page)
+        if number > self._acknowledged:
+            self._acknowledged = number
+            self._stalled_at = now if self._unacknowledged >= CREDIT else None
 
     def _hear(self, page: str) -> None:
         self._pages.pop(page, None)
-        self._pages[page] = None
-        while len(self._pages) > MAX_PAGES:
-            del self._pages[next(iter(self._pages))]
+        self._pages[page] = self._number
+        for other, heard_at in tuple(self._pages.items()):  # the longest silent first
+            if len(self._pages) <= MAX_PAGES and heard_at >= self._number - FORGOTTEN_BEHIND:
+                return
+            del self._pages[other]
 
     # ---- what may be sent
 
@@ -142,11 +183,16 @@ class Flow:
         return self._last_sent + (pause_s if stalled else self._period_s)
 
     def turn(self, now: float, changed: bool) -> Turn:
-        """What to send at ``now``, if ``changed`` says whether there is anything new."""
+        """What to send at ``now``, if ``changed`` says whether there is anything new.
+
+        A snapshot that was asked for counts as given: who cannot make it calls :meth:`miss`, and a page that asks while
+        it is on its way is given another.
+        """
         allowed_at = self.allowed_at()
         if allowed_at is None or now < allowed_at:
             return Turn.NOTHING
         if self._asked:
+            self._asked, self._stalled_at, self._acknowledged = False, None, self._number
             return Turn.SNAPSHOT
         if self._stalled_at is None:
             return Turn.DELTA if changed else Turn.NOTHING
@@ -165,7 +211,6 @@ class Flow:
         if turn is Turn.SNAPSHOT:
             self._snapshots += 1
             self._snapshot_bytes = nbytes
-            self._asked = False
         if self._stalled_at is None and self._unacknowledged >= CREDIT:
             self._stalled_at = now
 

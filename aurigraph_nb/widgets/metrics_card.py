@@ -84,6 +84,7 @@ class MetricsCard(Card):
                     label="Peak",
                     look="bar",
                     text=short(now.peak_tps),
+                    unit="tx/s",
                     hint=f"{full(now.peak_tps, 'tx/s')}; the bar is TPS now",
                     level=level(now.tps, most),
                 )
@@ -135,7 +136,8 @@ def money(label: str, value: float | None) -> Item:
 
 
 def _rate(label: str, value: float | None, unit: str, look: str = "row") -> Item:
-    return Item(label=label, look=look, text=short(value), hint=full(value, unit))
+    told = "" if value is None or label.endswith("per second") else unit
+    return Item(label=label, look=look, text=short(value), unit=told, hint=full(value, unit))
 
 
 def _errors(rate: float | None) -> Item:

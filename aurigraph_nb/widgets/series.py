@@ -16,6 +16,9 @@ import pyarrow.compute as pc
 
 from .downsample import Floats, outline
 
+LARGEST = 1e100
+"""Size up to which a number is drawn: what is infinite, or so large that an axis could not hold it, is missing."""
+
 
 class Series(msgspec.Struct, frozen=True):
     """Points of several lines over the same times."""
@@ -81,4 +84,6 @@ def times_ms(table: pa.Table) -> Floats:
 def _floats(column: pa.ChunkedArray[Any]) -> Floats:
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    values = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(values) <= LARGEST, values, np.nan)

@@ -29,7 +29,7 @@ MAX_ROWS = 50
 _PLAIN = tuple(name for name in Overview.__struct_fields__ if name not in ("connections", "topics"))
 
 
-class _Status(LiveWidget):
+class StatusWidget(LiveWidget):
     """What the full status and the badge share."""
 
     _esm = script("status")
@@ -42,6 +42,15 @@ class _Status(LiveWidget):
         self._sent: tuple[Any, ...] = ()
         self._now: Overview = self._look()
         super().__init__(Source(feed=self._feed), setup=setup, rate_hz=rate_hz)
+
+    def overview(self) -> Overview:
+        """How the connections are now."""
+        return self._look()
+
+    @property
+    def details(self) -> bool:
+        """Whether connections and topics are listed."""
+        return bool(self._setup.get("details"))
 
     def _repr_source(self) -> str:
         return "all feeds" if self._feed is None else "feed"
@@ -65,7 +74,7 @@ class _Status(LiveWidget):
         return {"state": seen.state, "ended": seen.ended, "error": seen.error}
 
 
-class ConnectionBadge(_Status):
+class ConnectionBadge(StatusWidget):
     """The state of a feed (None: of all open feeds) as one small badge with its word.
 
     ``rate_hz``: most updates a second.
@@ -79,7 +88,7 @@ class ConnectionBadge(_Status):
         self._build(feed, {"title": "Connection", "form": "badge"}, rate_hz)
 
 
-class ConnectionStatus(_Status):
+class ConnectionStatus(StatusWidget):
     """How a feed (None: all open feeds) is connected: state, health, attempts, latency, errors, and a button.
 
     Connected is green, connecting and reconnecting yellow and moving, an error red, disconnected grey; each has its
@@ -206,8 +215,12 @@ class ConnectionStats(Card):
             self._fresh = _figures(self._look())
         return self._fresh != self._shown
 
+    def items(self) -> Sequence[Item]:
+        """The figures now."""
+        return _figures(self._look())
+
     def _items(self) -> Sequence[Item]:
-        self._shown = self._fresh = _figures(self._look())
+        self._shown = self._fresh = self.items()
         return self._shown
 
 

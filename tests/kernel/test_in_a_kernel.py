@@ -34,7 +34,8 @@ class Kernel:
             except queue.Empty:
                 lost = [i for i, cell in enumerate(ids) if cell not in answered]
                 pytest.fail(f"cells {lost} were never run")
-            answered[reply["parent_header"]["msg_id"]] = reply["content"]
+            if reply["parent_header"].get("msg_id") in ids:  # and not a late answer to a question from the start
+                answered[reply["parent_header"]["msg_id"]] = reply["content"]
         for i, cell in enumerate(ids):
             content = answered[cell]
             assert content["status"] == "ok", f"cell {i}: {content.get('ename')}: {content.get('evalue')}"

@@ -66,7 +66,7 @@ LAB = {  # JupyterLab's own grounds and inks
 
 def colours(theme):
     """Our colour variables in a theme."""
-    css = assets._read("core.css")
+    css = assets._read("tokens.css")
     blocks = {"light": css[: css.index('.ag[data-theme="dark"]')], "dark": css[css.index('.ag[data-theme="dark"]') :]}
     found = {}
     for block in ("light", "dark") if theme == "dark" else ("light",):

@@ -127,6 +127,90 @@ def test_a_page_that_never_acknowledges_costs_a_bounded_number_of_messages(desk)
     assert desk.painter.tick(desk.now) is None
 
 
+def test_a_late_view_on_another_page_follows_beside_the_first(desk):
+    widget = Counter()
+    first = desk.open(widget)
+    first.take(1)
+    second = Page(desk, widget, "page-2")
+    second.read = len(widget.comm.messages)
+    second.hello()
+    assert second.one()["kind"] == "snapshot"
+    first.take(0.3)
+    for value in (1, 2, 3):
+        widget.value = value
+        (seen,), (also,) = first.take(0.5), second.take(0)
+        assert seen == also
+        assert (seen[0]["kind"], seen[0]["value"]) == ("delta", value)
+    second.rest()
+    widget.value = 4
+    assert first.one(0.5)["value"] == 4
+    first.rest()
+    widget.value = 5
+    assert first.take(5) == []
+
+
+def test_a_page_that_asks_while_its_neighbours_snapshot_is_sent_gets_one_too(desk):
+    widget = Counter()
+    first = desk.open(widget)
+    first.take(1)
+    send = widget.comm.send
+
+    def send_while_another_opens(*args, **more):
+        send(*args, **more)
+        widget.comm.send = send
+        widget.comm.say(kind="hello", page="page-2")
+
+    widget.comm.send = send_while_another_opens
+    first.hello()
+    assert [content["kind"] for content, _ in first.take(1)] == ["snapshot", "snapshot"]
+
+
+def test_a_cell_that_blocks_and_then_ends_costs_few_messages_and_loses_nothing(desk):
+    """Until ipykernel 7 nothing that a page says is heard while a cell runs; then all of it is heard at once."""
+    widget = Counter()
+    page = desk.open(widget)
+    page.take(1)
+    held, before = [], widget.flow.sent
+    for _ in range(100):
+        widget.value += 1
+        for content, _buffers in page.take(0.1, ack=False):
+            held.append(content["number"])
+    assert 8 <= widget.flow.sent - before <= 13
+    assert widget.comm.messages[-1][0]["value"] >= 85
+    for number in held:
+        page.ack(number)
+    assert widget.flow.unacknowledged == 0
+    widget.value = 1000
+    assert page.one()["kind"] == "delta"
+
+
+def test_a_feed_that_wants_to_know_is_told_that_somebody_looks(desk, feed):
+    looks = []
+    feed.viewed = lambda: looks.append(desk.now)
+    widget = Counter(feed)
+    desk.run(1)
+    assert widget.viewed_at is None
+    page = desk.open(widget)
+    page.take(1)
+    desk.run(0.025)
+    assert len(looks) == 2  # it asked, and it acknowledged
+    assert widget.viewed_at == looks[-1]
+    page.rest()
+    page.take(5)
+    assert len(looks) == 2
+    widget.comm.say(kind="plotly", page="page-1")
+    desk.run(1)
+    assert len(looks) == 2
+
+
+def test_a_widget_on_a_feed_that_does_not_care_works_as_well(desk, feed):
+    widget = Counter(feed)
+    desk.open(widget).take(1)
+    desk.run(0.025)
+    assert widget.viewed_at is not None
+    assert widget.errors == 0
+
+
 def test_messages_that_make_no_sense_are_ignored(desk):
     widget = Counter()
     for content in (

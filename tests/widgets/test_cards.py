@@ -2,6 +2,8 @@
 
 from aurigraph_nb import widgets
 
+from .doubles import a_status, a_topic_status
+
 
 def items_of(message):
     return {item["label"]: item for item in message["items"]}
@@ -108,3 +110,48 @@ def test_a_consensus_without_a_leader_says_none(desk, feed):
 def test_validators_that_nobody_counted_are_a_dash(desk, feed):
     feed["consensus"].put(leader="a")
     assert shown(desk, widgets.ConsensusState(feed))["Validators"]["text"] == "–"
+
+
+# ---- values that are not those of now
+
+
+def stale_of(desk, feed, **changes):
+    """What the card says of its age after the feed's status has changed."""
+    feed["metrics"].put(tps=1.0)
+    page = desk.open(widgets.MetricsCard(feed))
+    assert page.one()["stale"] is None
+    feed.status = a_status(**changes)
+    return page.take(1)[-1][0]["stale"]
+
+
+def test_values_of_a_feed_without_connection_say_so(desk, feed):
+    assert stale_of(desk, feed, state="RECONNECTING") == "no connection"
+
+
+def test_values_of_a_silent_topic_say_so(desk, feed):
+    assert stale_of(desk, feed, topics={"metrics": a_topic_status(stale=True)}) == "silent"
+
+
+def test_the_values_of_a_run_that_is_over_say_so(desk, feed):
+    assert stale_of(desk, feed, state="DISCONNECTED", ended=True) == "ended"
+
+
+def test_once_rows_come_again_the_values_are_those_of_now(desk, feed):
+    feed["metrics"].put(tps=1.0)
+    feed.status = a_status(state="RECONNECTING")
+    page = desk.open(widgets.MetricsCard(feed))
+    assert page.take(1)[-1][0]["stale"] == "no connection"
+    feed.status = a_status()
+    assert page.take(1)[-1][0]["stale"] is None
+
+
+def test_a_card_without_values_has_no_age(desk, feed):
+    feed.status = a_status(state="RECONNECTING")
+    assert desk.open(widgets.MetricsCard(feed)).take(1)[-1][0]["stale"] is None
+
+
+def test_throughput_has_its_unit(desk, feed):
+    feed["metrics"].put(tps=8_512_345.0)
+    items = shown(desk, widgets.MetricsCard(feed))
+    assert (items["TPS"]["text"], items["TPS"]["unit"]) == ("8.51M", "tx/s")
+    assert "unit" not in items["CPU"]

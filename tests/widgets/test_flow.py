@@ -10,10 +10,12 @@ from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.widgets.flow import (
     BYTES_PER_S,
     CREDIT,
+    FORGOTTEN_BEHIND,
     MAX_PAGES,
     PATIENCE_S,
     SNAPSHOT_EVERY_S,
     Flow,
+    FlowCounters,
     Turn,
     checked_rate,
 )
@@ -216,6 +218,105 @@ def test_counters_count():
     counters = flow.counters
     assert (counters.sent, counters.snapshots, counters.merged, counters.dropped) == (2, 1, 5, 7)
     assert (counters.unacknowledged, counters.bytes) == (2, 1050)
+
+
+def test_counters_can_be_read_printed_and_taken_as_a_dict():
+    counters = FlowCounters(sent=1200, snapshots=1, merged=5, dropped=7, unacknowledged=2, bytes=1050)
+    assert counters.to_dict() == {
+        "sent": 1200,
+        "snapshots": 1,
+        "merged": 5,
+        "dropped": 7,
+        "unacknowledged": 2,
+        "bytes": 1050,
+    }
+    assert str(counters) == (
+        "1,200 messages sent (1 snapshots), 1,050 bytes; 2 unacknowledged, 5 changes merged, 7 dropped"
+    )
+    with pytest.raises(AttributeError):
+        counters.sent = 3
+
+
+def test_the_repr_of_counters_is_always_the_same():
+    assert repr(FlowCounters()) == repr(FlowCounters(sent=3, bytes=1))
+    assert not any(character.isdigit() for character in repr(FlowCounters(sent=3)))
+
+
+# ---- several pages
+
+
+def test_a_page_that_comes_late_gets_its_snapshot_and_the_first_goes_on():
+    flow = opened()
+    send(flow, 1.0)
+    flow.ask("late")
+    assert send(flow, 1.25, changed=False) is Turn.SNAPSHOT
+    flow.acknowledge("late", 3, 1.3)
+    flow.acknowledge(PAGE, 3, 1.3)
+    assert send(flow, 1.5) is Turn.DELTA
+
+
+def test_a_page_that_asks_while_its_neighbour_is_answered_is_not_forgotten():
+    flow = Flow()
+    flow.ask(PAGE)
+    turn = flow.turn(0.0, True)
+    flow.ask("late")  # the snapshot is made, and may be on its way already
+    flow.sent(turn, 0.0, 100)
+    assert flow.turn(1.0, False) is Turn.SNAPSHOT
+
+
+def test_a_page_that_asks_after_the_silence_has_full_patience_again():
+    """A page comes back, and the cell after it blocks: what it shows goes on for a minute, as for anybody."""
+    flow = opened()
+    for t in range(4, 400):
+        send(flow, t / 4)
+    flow.ask(PAGE)
+    turns = [turn for t in range(2000, 2400) if (turn := send(flow, t / 4)) is not Turn.NOTHING]
+    assert turns[:3] == [Turn.SNAPSHOT, Turn.DELTA, Turn.SNAPSHOT]
+    assert 55 <= len(turns) <= 62
+
+
+def test_the_quickest_page_sets_the_pace_and_a_dead_one_holds_nobody_up():
+    flow = opened()
+    flow.ask("dead")
+    send(flow, 1.0)
+    for t in range(5, 1000):
+        now = t / 4
+        assert send(flow, now) is Turn.DELTA
+        flow.acknowledge(PAGE, flow.next_number - 1, now)
+
+
+def test_a_dead_page_is_forgotten_so_that_the_flow_rests_with_the_last_living_one():
+    flow = opened()
+    flow.ask("dead")
+    for t in range(4, 8 + FORGOTTEN_BEHIND):
+        send(flow, t / 4)
+        flow.acknowledge(PAGE, flow.next_number - 1, t / 4)
+    flow.rest(PAGE)
+    assert flow.allowed_at() is None
+
+
+def test_a_page_that_is_only_a_little_behind_keeps_the_flow_awake():
+    flow = opened()
+    flow.ask("slow")
+    for t in range(4, FORGOTTEN_BEHIND):
+        send(flow, t / 4)
+        flow.acknowledge(PAGE, flow.next_number - 1, t / 4)
+    flow.rest(PAGE)
+    assert send(flow, 100.0) is Turn.DELTA
+
+
+def test_a_page_whose_acknowledgement_comes_second_is_known_to_be_there():
+    """Both pages drew what was sent while the kernel was busy; the first to say so must not stand for both."""
+    flow = opened()
+    flow.ask("second")
+    for t in range(4, 400):
+        send(flow, t / 4)
+    assert flow.allowed_at() is None
+    newest = flow.next_number - 1
+    flow.acknowledge(PAGE, newest, 101.0)
+    flow.acknowledge("second", newest, 101.0)
+    flow.rest(PAGE)
+    assert send(flow, 102.0) is Turn.DELTA
 
 
 @pytest.mark.parametrize("rate", [0, -1, 10.5, float("inf"), float("nan")])

@@ -37,6 +37,12 @@ def test_a_missing_value_is_not_a_number():
     assert np.isnan(series_of({"tps": None}).values[0, 0])
 
 
+@pytest.mark.parametrize("wild", [float("inf"), float("-inf"), 2.0**1023, -1e101])
+def test_what_no_axis_can_hold_is_missing(wild):
+    assert np.isnan(series_of({"tps": wild}).values[0, 0])
+    assert series_of({"tps": 1e100}).values[0, 0] == 1e100
+
+
 def test_a_gap_breaks_every_line_before_its_row():
     series = series_of(
         {"tps": 1.0, "cpu_percent": 5.0},

@@ -3,6 +3,7 @@
 
 const FRAME_GRACE_MS = 2000; // out of sight for so long: tell the kernel to rest
 const ACK_LATEST_MS = 400; // a lone message is acknowledged after so long, two at once
+const BREATH_MS = 250;
 const HELLO_AGAIN_MS = [3000, 6000, 12000, 30000];
 const KERNEL_GONE = new Set(["restarting", "autorestarting", "terminating", "dead"]);
 
@@ -326,12 +327,12 @@ class View {
   // In a dashboard one region speaks for all, so that a reader's ear is not filled by nine of them at once.
   join(dash) {
     this.joined = true;
-    if (dash) regionOf(dash);
-    const hushed = dash === null ? [] : [...this.root.querySelectorAll("[role=status], [role=log]")];
-    const tell = (node) => node.getAttribute("role") === "status" && speakIn(dash, node.textContent);
-    this.ears = hushed.map((node) => {
-      node.setAttribute("aria-live", "off");
-      const ear = new MutationObserver(() => tell(node));
+    if (dash === null) return;
+    regionOf(dash);
+    const nodes = [...this.root.querySelectorAll("[role=status], [role=log]")];
+    for (const node of nodes) node.setAttribute("aria-live", "off");
+    this.ears = nodes.filter((node) => node.getAttribute("role") === "status").map((node) => {
+      const ear = new MutationObserver(() => speakIn(dash, node));
       ear.observe(node, { childList: true, characterData: true, subtree: true });
       return ear;
     });
@@ -391,8 +392,18 @@ function regionOf(dash) {
   return made;
 }
 
-function speakIn(dash, words) {
-  if (words) setText(regionOf(dash), words);
+// What changes at the same time is said in one breath; the words wait on the region, which all widgets share.
+function speakIn(dash, node) {
+  if (!node.textContent || !node.checkVisibility()) return;
+  const region = regionOf(dash);
+  region.agWords ??= new Set();
+  if (region.agWords.size === 0) {
+    setTimeout(() => {
+      setText(region, [...region.agWords].join(". "));
+      region.agWords.clear();
+    }, BREATH_MS);
+  }
+  region.agWords.add(node.textContent);
 }
 
 function header(body, title) {
