@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AurigraphError, UsageError
-from . import doctor, lab, serve, watch
+from . import doctor, lab, sample, serve, watch
 
 __all__ = ["app", "main"]
 
@@ -29,6 +29,7 @@ app.command("lab", context_settings={"allow_extra_args": True})(lab.lab)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)
+app.command("sample")(sample.sample)
 
 
 def _version(wanted: bool) -> None:

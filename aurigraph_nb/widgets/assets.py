@@ -13,6 +13,8 @@ from pathlib import Path
 _STATIC = Path(__file__).parent / "static"
 MAX_SCRIPT_BYTES = 60_000
 """No widget's script is larger; a test holds it."""
+_PARTS = {"result": ("chart_plotly", "result")}
+"""Files of a widget's script where it has several, in their order."""
 
 
 def compact(source: str) -> str:
@@ -28,8 +30,9 @@ def compact(source: str) -> str:
 
 @functools.cache
 def script(name: str) -> str:
-    """The ES module of a widget: the common part, then ``static/<name>.js``."""
-    return compact(_read("core.js") + "\n" + _read(f"{name}.js"))
+    """The ES module of a widget: the common part, then ``static/<name>.js`` (or the several files that it is)."""
+    parts = ("core", *_PARTS.get(name, (name,)))
+    return compact("\n".join(_read(f"{part}.js") for part in parts))
 
 
 @functools.cache
