@@ -29,7 +29,15 @@ from __future__ import annotations
 
 
 class AurigraphError(Exception):
-    """Base of all errors of this package."""
+    """Base of all errors of this package.
+
+    >>> import aurigraph_nb as ag
+    >>> try:
+    ...     ag.connect("http://127.0.0.1")
+    ... except ag.AurigraphError as error:
+    ...     type(error).__name__
+    'BadUrl'
+    """
 
 
 class UsageError(AurigraphError):
@@ -37,23 +45,58 @@ class UsageError(AurigraphError):
 
 
 class BadOption(UsageError, ValueError):
-    """An option has a value that is not accepted."""
+    """An option has a value that is not accepted.
+
+    >>> import aurigraph_nb as ag
+    >>> ag.simulate(speed=-1)
+    Traceback (most recent call last):
+    aurigraph_nb.errors.BadOption: speed=-1: expected a number above 0, such as 60, or "max"
+    """
 
 
 class BadOptionType(BadOption, TypeError):
-    """An option has a wrong type, or there is no option of that name."""
+    """An option has a wrong type, or there is no option of that name.
+
+    >>> import aurigraph_nb as ag
+    >>> ag.simulate(speed=[60])
+    Traceback (most recent call last):
+    aurigraph_nb.errors.BadOptionType: speed=[60]: expected a number above 0, such as 60, or "max"
+    """
 
 
 class BadUrl(BadOption):
-    """A URL is malformed, or does not tell which protocol it speaks."""
+    """A URL is malformed, or does not tell which protocol it speaks.
+
+    >>> import aurigraph_nb as ag
+    >>> ag.connect("ftp://127.0.0.1/ws")
+    Traceback (most recent call last):
+    aurigraph_nb.errors.BadUrl: ...
+    """
 
 
 class Incomplete(UsageError, ValueError):
-    """The data have gaps, or lack members, and the call said that it wants none."""
+    """The data have gaps, or lack members, and the call said that it wants none.
+
+    >>> import pandas as pd
+    >>> from aurigraph_nb import analytics
+    >>> frame = pd.DataFrame({"id": ["a", "b"], "voting_power": [60.0, 40.0]})
+    >>> analytics.nakamoto(frame, active=3, require_complete=True)
+    Traceback (most recent call last):
+    aurigraph_nb.errors.Incomplete: ...
+    """
 
 
 class UnknownTopic(UsageError, KeyError, AttributeError):
-    """The feed has no topic of that name."""
+    """The feed has no topic of that name.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.sample(duration="5s")
+    >>> feed["blocks"]
+    Traceback (most recent call last):
+    aurigraph_nb.errors.UnknownTopic: ...
+    >>> hasattr(feed, "blocks")
+    False
+    """
 
     def __str__(self) -> str:
         # KeyError shows the repr of its argument; a sentence should read as one.
@@ -61,15 +104,39 @@ class UnknownTopic(UsageError, KeyError, AttributeError):
 
 
 class FeedClosed(UsageError, RuntimeError):
-    """The feed was closed. What it stored can still be read; nothing new can come."""
+    """The feed was closed. What it stored can still be read; nothing new can come.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> feed.close()
+    >>> feed.metrics.wait(1)
+    Traceback (most recent call last):
+    aurigraph_nb.errors.FeedClosed: ...
+    """
 
 
 class WrongThread(UsageError, RuntimeError):
-    """A waiting call was made on the thread that has to deliver what it waits for."""
+    """A waiting call was made on the thread that has to deliver what it waits for.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="5s")
+    >>> with feed.metrics.on_record(lambda row: feed.join()):  # callbacks are on the thread that join waits for
+    ...     feed.join(timeout=30)
+    >>> feed.callback_errors.last
+    '...: WrongThread: join was called in a callback, ...'
+    """
 
 
 class MissingExtra(UsageError, ImportError):
-    """An optional dependency is not installed; the message names the extra that brings it."""
+    """An optional dependency is not installed; the message names the extra that brings it.
+
+    >>> import aurigraph_nb as ag
+    >>> issubclass(ag.MissingExtra, ImportError)
+    True
+    >>> raise ag.MissingExtra("to_polars needs Polars: pip install 'aurigraph-nb[scale]'")
+    Traceback (most recent call last):
+    aurigraph_nb.errors.MissingExtra: to_polars needs Polars: pip install 'aurigraph-nb[scale]'
+    """
 
 
 class PeerError(AurigraphError):
@@ -77,15 +144,40 @@ class PeerError(AurigraphError):
 
 
 class ConnectFailed(PeerError, ConnectionError):
-    """The connection cannot be made, and trying again would not help."""
+    """The connection cannot be made, and trying again would not help.
+
+    >>> import aurigraph_nb as ag
+    >>> with ag.Node(token="secret") as node:
+    ...     feed = ag.connect(f"{node.url}/ws/metrics")  # without the token
+    ...     try:
+    ...         feed.metrics.wait(1, timeout=30)
+    ...     except ag.ConnectFailed as error:
+    ...         isinstance(error, ConnectionError)
+    True
+    """
 
 
 class AuthRefused(ConnectFailed, PermissionError):
-    """The server refused the token, or wants one."""
+    """The server refused the token, or wants one.
+
+    >>> import aurigraph_nb as ag
+    >>> with ag.Node(token="secret") as node:
+    ...     feed = ag.connect(f"{node.url}/ws/metrics", token="wrong")
+    ...     feed.metrics.wait(1, timeout=30)
+    Traceback (most recent call last):
+    aurigraph_nb.errors.AuthRefused: ...
+    """
 
 
 class FeedTimeout(AurigraphError, TimeoutError):
-    """Nothing (or not enough) came in the time allowed."""
+    """Nothing (or not enough) came in the time allowed.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, broadcast=False)
+    >>> feed.metrics.wait(1, timeout=0.1)
+    Traceback (most recent call last):
+    aurigraph_nb.errors.FeedTimeout: metrics: waited 0.1 s for 1 row; 0 of 1 came, ...
+    """
 
 
 class FileError(AurigraphError):
@@ -93,16 +185,40 @@ class FileError(AurigraphError):
 
 
 class RecordingError(FileError, OSError):
-    """A recording cannot be opened, or cannot be written any further."""
+    """A recording cannot be opened, or cannot be written any further.
+
+    >>> import aurigraph_nb as ag
+    >>> ag.open_recording("not-there")
+    Traceback (most recent call last):
+    aurigraph_nb.errors.RecordingError: ...
+    """
 
 
 class RecordingInUse(RecordingError):
-    """Somebody else is at the recording, or at this part of it."""
+    """Somebody else is at the recording, or at this part of it.
+
+    >>> import aurigraph_nb as ag
+    >>> issubclass(ag.RecordingInUse, (ag.RecordingError, OSError))
+    True
+    """
 
 
 class RecordingCorrupt(FileError, ValueError):
-    """A recording cannot be read as it stands."""
+    """A recording cannot be read as it stands.
+
+    >>> import aurigraph_nb as ag
+    >>> path = ag.sample(duration="5s").save("damaged")
+    >>> _ = (path / "recording.json").write_text("{")
+    >>> ag.open_recording("damaged")
+    Traceback (most recent call last):
+    aurigraph_nb.errors.RecordingCorrupt: ...
+    """
 
 
 class RecordingTooNew(RecordingCorrupt):
-    """The recording has a newer format than this version can read."""
+    """The recording has a newer format than this version can read.
+
+    >>> import aurigraph_nb as ag
+    >>> issubclass(ag.RecordingTooNew, ag.RecordingCorrupt)
+    True
+    """

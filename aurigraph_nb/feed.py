@@ -57,6 +57,12 @@ class Feed(Announcer):
 
     ``feed["metrics"]`` is a topic; the fixed topics are attributes too. Everything stored can be read after
     :meth:`close`. All methods may be called from any thread but the I/O thread.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+    >>> feed.join(timeout=30)
+    >>> feed["metrics"] is feed.metrics, len(feed.metrics)
+    (True, 10)
     """
 
     def __init__(
@@ -85,6 +91,10 @@ class Feed(Announcer):
         self.callback_errors = CallbackErrors()
         self.node: Node | None = None
         """The local node of a simulated feed; None for others."""
+        self.resting: str | None = None
+        """Why it stands still until somebody looks (a demo's feed); None while it does not."""
+        self.on_view: Callable[[], None] | None = None
+        """Told of every view, see :meth:`viewed`."""
         self._wire, self._policy, self._options = protocol, policy, options
         self._clock = clock or RealClock()
         self._wish = auto_connect
@@ -127,7 +137,14 @@ class Feed(Announcer):
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Names of the topics."""
+        """Names of the topics.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.topics
+        ('metrics', 'transactions', 'validators', 'consensus', 'network')
+        """
         return tuple(self._topics)
 
     def __getitem__(self, name: str) -> Topic[Any]:
@@ -173,12 +190,27 @@ class Feed(Announcer):
     # What it says about itself
 
     def now_ns(self) -> int:
-        """Now on this feed's clock, ns since 1970 UTC."""
+        """Now on this feed's clock, ns since 1970 UTC.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> import pandas as pd
+        >>> pd.Timestamp(feed.now_ns(), tz="UTC") >= pd.Timestamp("2026-01-01T00:00:10Z")
+        True
+        """
         return self._clock.now_ns()
 
     @property
     def status(self) -> Status:
-        """The feed at this moment. Looking does not open anything."""
+        """The feed at this moment. Looking does not open anything.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> feed.status.connected, feed.status.error
+        (True, None)
+        """
         links = list(self._links.values())
         sessions = [link.session for link in links]
         state = self._state()
@@ -191,7 +223,7 @@ class Feed(Announcer):
             state=state,
             connected=state is fsm.State.CONNECTED,
             reconnecting=state is fsm.State.RECONNECTING,
-            error=faults[0] if faults else None,
+            error=faults[0] if faults else self.resting,
             last_update=max(seen, default=None),
             attempts=max((s.attempts for s in sessions), default=0),
             next_try_ns=min(tries, default=None),
@@ -235,7 +267,14 @@ class Feed(Announcer):
 
     @property
     def connections(self) -> tuple[ConnectionRecord, ...]:
-        """One record a connection; none for those that came to a regular end, or were never wanted."""
+        """One record a connection; none for those that came to a regular end, or were never wanted.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> [str(connection.state) for connection in feed.connections]
+        ['CONNECTED']
+        """
         return tuple(
             ConnectionRecord.of(self, link, self.connection_url(link))
             for link in list(self._links.values())
@@ -247,13 +286,26 @@ class Feed(Announcer):
         return fsm.shown(link.url)
 
     def stats(self) -> Stats:
-        """Counters, one row a topic."""
+        """Counters, one row a topic.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> int(feed.stats().to_pandas().loc["metrics", "rows"])
+        10
+        """
         return Stats(self.status)
 
     def fields(self, topic: str) -> dict[str, dict[str, int]]:
         """Fields of a topic's frames that did not fit, with how often: ``unnamed``, ``wrong_type``, ``doubtful``.
 
         Their raw values stand in the column ``extra``.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.fields("metrics")["wrong_type"]
+        {}
         """
         decoder = self._intake.decoder
         counts = {"unnamed": decoder.unnamed, "wrong_type": decoder.wrong_type, "doubtful": decoder.doubtful}
@@ -270,27 +322,62 @@ class Feed(Announcer):
 
     @property
     def gaps(self) -> Gaps:
-        """What is missing, why, and how sure that is."""
+        """What is missing, why, and how sure that is.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, scenario="outage", start="2026-01-01", duration="10min", topics=["metrics"])
+        >>> feed.join(timeout=30)
+        >>> feed.gaps.to_pandas()["cause"].unique().tolist()
+        ['disconnect']
+        """
         return Gaps(self._intake.book)
 
     @property
     def undecoded(self) -> tuple[Undecoded, ...]:
-        """The last 100 frames that were not understood."""
+        """The last 100 frames that were not understood.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.undecoded
+        ()
+        """
         return tuple(self._intake.undecoded)
 
     @property
     def raw(self) -> tuple[RawFrame, ...]:
-        """The last 100 frames as they came, without tokens; only with ``debug=True``."""
+        """The last 100 frames as they came, without tokens; only with ``debug=True``.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.raw  # connect(…, debug=True) keeps them
+        ()
+        """
         return tuple(self._intake.raw)
 
     @property
     def control(self) -> tuple[Control, ...]:
-        """The last 100 frames without data: welcomes, acknowledgements, heartbeats, error notices."""
+        """The last 100 frames without data: welcomes, acknowledgements, heartbeats, error notices.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(protocol="live", seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> "subscribed" in {frame.kind for frame in feed.control}
+        True
+        """
         return tuple(self._intake.control)
 
     @property
     def ended(self) -> bool:
-        """True after a finite run has come to its end on all open topics."""
+        """True after a finite run has come to its end on all open topics.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.ended
+        True
+        """
         links = list(self._links.values())
         return bool(links) and all(link.ended for link in links)
 
@@ -374,8 +461,16 @@ class Feed(Announcer):
         """Connect the open topics (all topics if none is open) after ``auto_connect=False``, a disconnect or an error.
 
         :raises FeedClosed: after close()
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> feed.disconnect()
+        >>> feed.connect()
+        >>> feed.metrics.wait(1, timeout=30) >= 1
+        True
         """
         self.check_usable("connect")
+        self.viewed()
         self._wish = True
         if not any(topic.opened for topic in self):
             for topic in self:
@@ -386,6 +481,13 @@ class Feed(Announcer):
         """Close the connections and stay away until :meth:`connect`. What is stored and subscribed stays.
 
         :raises FeedClosed: after close()
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> feed.disconnect()
+        >>> str(feed.status.state)
+        'DISCONNECTED'
         """
         self.check_usable("disconnect")
         self._wish = False
@@ -395,10 +497,43 @@ class Feed(Announcer):
         """Make every open connection anew, at once.
 
         :raises FeedClosed: after close()
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> feed.reconnect()
+        >>> len(feed.metrics.take(1, timeout=30))
+        1
         """
         self.check_usable("reconnect")
+        self.viewed()
         self._wish = True
         self._tell_links(fsm.Reconnect)
+
+    def viewed(self) -> None:
+        """Somebody looks at the feed: a page that shows it, or a reader of its data. Cheap; from any thread.
+
+        A demo's feed (see :mod:`aurigraph_nb.demo`) that rests goes on.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7)
+        >>> feed.viewed()
+        """
+        if self.on_view is not None:
+            self.on_view()
+
+    def rest(self, why: str) -> None:
+        """Close the connections until :meth:`wake`; what the user wishes stays. On the loop."""
+        self.resting = why
+        self._tell_links(fsm.Disconnect)
+        self.tell()
+
+    def wake(self) -> None:
+        """End a :meth:`rest`: connect again what is wanted. On the loop."""
+        self.resting = None
+        if self._wish:
+            self._tell_links(fsm.Connect)
+        self.tell()
 
     def _tell_links(self, event: Callable[[], fsm.Event]) -> None:
         def tell() -> None:
@@ -460,6 +595,13 @@ class Feed(Announcer):
         :raises FeedClosed: after close()
         :raises UnknownTopic: if there is no such topic
         :raises RecordingError: if the directory cannot be used; nothing in it was changed
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> with feed.record("run", topics="metrics"):
+        ...     _ = feed.metrics.take(2, timeout=30)
+        >>> len(ag.open_recording("run").metrics.to_pandas()) >= 2
+        True
         """
         from . import recorder
 
@@ -511,6 +653,12 @@ class Feed(Announcer):
         :raises FeedClosed: after close()
         :raises BadOption: if ``data`` cannot be written as JSON
         :raises UnknownTopic: if there is no such topic
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> feed.send("ping", topic="metrics")
+        'sent'
         """
         self.check_usable("send")
         message = self._wire.message(type, data, self.now_ns())
@@ -530,6 +678,12 @@ class Feed(Announcer):
         :param timeout: seconds or a duration, None for ever
         :raises FeedTimeout: if it is not over in time
         :raises ConnectFailed: if the server cannot be reached and trying again would not help
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.ended
+        True
         """
         self.check_thread("join")
         if dispatch.here():
@@ -572,6 +726,13 @@ class Feed(Announcer):
         """Close all connections, and a simulated feed's node. What is stored can still be read. Harmless twice.
 
         A call that was interrupted can be repeated; it goes on where it was.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> feed.close()
+        >>> len(feed.metrics.to_pandas()) >= 1
+        True
         """
         self.closed = True
         for topic in self:

@@ -38,7 +38,14 @@ from .topics import (
 
 
 class PortalFeed(Feed):
-    """The Aurigraph topic streams: metrics, transactions, validators, consensus, network."""
+    """The Aurigraph topic streams: metrics, transactions, validators, consensus, network.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+    >>> feed.join(timeout=30)
+    >>> feed.topics
+    ('metrics', 'transactions', 'validators', 'consensus', 'network')
+    """
 
     @property
     def metrics(self) -> MetricsTopic:
@@ -67,7 +74,14 @@ class PortalFeed(Feed):
 
 
 class LiveFeed(Feed):
-    """The Aurigraph live stream: metrics, blocks, network_status, validator_summary."""
+    """The Aurigraph live stream: metrics, blocks, network_status, validator_summary.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="live", seed=7, start="2026-01-01", duration="10s")
+    >>> feed.join(timeout=30)
+    >>> feed.blocks.latest.height > 0
+    True
+    """
 
     @property
     def metrics(self) -> Topic[LiveMetrics]:
@@ -91,7 +105,14 @@ class LiveFeed(Feed):
 
 
 class ChannelsFeed(Feed):
-    """The channel provider. Any other channel is ``feed["its name"]``, and ``feed["*"]`` is every message, whole."""
+    """The channel provider. Any other channel is ``feed["its name"]``, and ``feed["*"]`` is every message, whole.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="channels", seed=7, start="2026-01-01", duration="10s")
+    >>> feed.join(timeout=30)
+    >>> feed.bandwidth.latest.latency_ms > 0, len(feed["*"]) > len(feed.bandwidth)
+    (True, True)
+    """
 
     @property
     def bandwidth(self) -> Topic[Bandwidth]:
@@ -125,7 +146,14 @@ class ChannelsFeed(Feed):
 
 
 class FakeaiFeed(Feed):
-    """The inference metrics stream, documented and real."""
+    """The inference metrics stream, documented and real.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7, start="2026-01-01", duration="10s")
+    >>> feed.join(timeout=30)
+    >>> feed.metrics.latest.requests_per_s > 0
+    True
+    """
 
     @property
     def metrics(self) -> Topic[InferenceMetrics]:

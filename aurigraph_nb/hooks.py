@@ -57,29 +57,98 @@ class Announcer:
     _hooks: Hooks
 
     def on_connect(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` when a connection stands for the first time."""
+        """Call ``fn()`` when a connection stands for the first time.
+
+        >>> import aurigraph_nb as ag
+        >>> feed, told = ag.simulate(seed=7, metrics_interval=0.1), []
+        >>> with feed.on_connect(lambda: told.append("connected")):
+        ...     _ = feed.metrics.wait(1, timeout=30)
+        >>> told
+        ['connected']
+        """
         return self._hooks.add("connect", fn)
 
     def on_disconnect(self, fn: Callable[[str], object]) -> Subscription:
-        """Call ``fn(reason)`` when the connection is lost or closed."""
+        """Call ``fn(reason)`` when the connection is lost or closed.
+
+        >>> import threading
+        >>> import aurigraph_nb as ag
+        >>> feed, told = ag.simulate(seed=7, metrics_interval=0.1), threading.Event()
+        >>> with feed.on_disconnect(lambda reason: told.set()):
+        ...     _ = feed.metrics.wait(1, timeout=30)
+        ...     feed.disconnect()
+        ...     told.wait(30)
+        True
+        """
         return self._hooks.add("disconnect", fn)
 
     def on_reconnecting(self, fn: Callable[[int], object]) -> Subscription:
-        """Call ``fn(attempt)`` at each attempt to come back."""
+        """Call ``fn(attempt)`` at each attempt to come back.
+
+        >>> import threading
+        >>> import aurigraph_nb as ag
+        >>> feed, told = ag.simulate(seed=7, metrics_interval=0.1), threading.Event()
+        >>> with feed.on_reconnecting(lambda attempt: told.set()):
+        ...     _ = feed.metrics.wait(1, timeout=30)
+        ...     feed.node.stop()
+        ...     told.wait(30)
+        True
+        """
         return self._hooks.add("reconnecting", fn)
 
     def on_reconnected(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` when the connection stands again."""
+        """Call ``fn()`` when the connection stands again.
+
+        >>> import threading
+        >>> import aurigraph_nb as ag
+        >>> feed, told = ag.simulate(seed=7, metrics_interval=0.1), threading.Event()
+        >>> with feed.on_reconnected(told.set):
+        ...     _ = feed.metrics.wait(1, timeout=30)
+        ...     feed.reconnect()
+        ...     told.wait(30)
+        True
+        """
         return self._hooks.add("reconnected", fn)
 
     def on_error(self, fn: Callable[[str], object]) -> Subscription:
-        """Call ``fn(error)`` when a connection was given up."""
+        """Call ``fn(error)`` when a connection was given up.
+
+        >>> import threading
+        >>> import aurigraph_nb as ag
+        >>> with ag.Node(token="secret") as node:
+        ...     feed, told = ag.connect(f"{node.url}/ws/metrics", shared=False), threading.Event()
+        ...     with feed.on_error(lambda error: told.set()):
+        ...         feed.metrics.open()
+        ...         told.wait(30)
+        True
+        """
         return self._hooks.add("error", fn)
 
     def on_exhausted(self, fn: Callable[[str], object]) -> Subscription:
-        """Call ``fn(error)`` when the attempts allowed are used up."""
+        """Call ``fn(error)`` when the attempts allowed are used up.
+
+        >>> import threading
+        >>> import aurigraph_nb as ag
+        >>> with ag.Node() as node:
+        ...     url = f"{node.url}/ws/metrics"
+        >>> twice = ag.Backoff(initial_s=0.1, attempts=2)
+        >>> feed, told = ag.connect(url, reconnect=twice, shared=False), threading.Event()
+        >>> with feed.on_exhausted(lambda error: told.set()):
+        ...     feed.metrics.open()
+        ...     told.wait(30)
+        True
+        """
         return self._hooks.add("exhausted", fn)
 
     def on_change(self, fn: Callable[[], object]) -> Subscription:
-        """Call ``fn()`` at each change of the feed's state."""
+        """Call ``fn()`` at each change of the feed's state.
+
+        >>> import threading
+        >>> import aurigraph_nb as ag
+        >>> feed, told = ag.simulate(seed=7, metrics_interval=0.1), threading.Event()
+        >>> with feed.on_change(told.set):
+        ...     feed.metrics.open()
+        ...     told.wait(30)
+        True
+        """
         return self._hooks.add("change", fn)

@@ -92,6 +92,12 @@ def connect(
     :param insecure_token_hosts: hosts by name to which a token may go over unencrypted ``ws://``
     :raises BadUrl: for a URL that is malformed or does not tell its protocol
     :raises BadOption: for an option that is not accepted (BadOptionType for a wrong type)
+
+    >>> import aurigraph_nb as ag
+    >>> with ag.Node(seed=7, metrics_interval=0.1) as node:
+    ...     feed = ag.connect(f"{node.url}/ws/metrics")
+    ...     feed.metrics.wait(1, timeout=30) >= 1
+    True
     """
     home = os.environ.get("AURIGRAPH_URL") or DEFAULT_URL
     url = url if url is not None else home
@@ -204,13 +210,27 @@ def feeds() -> tuple[Feed, ...]:
 
 
 def close_all() -> None:
-    """Close every feed (and the nodes of the simulated ones). What they stored can still be read."""
+    """Close every feed (and the nodes of the simulated ones). What they stored can still be read.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.close_all()
+    >>> feed.closed
+    True
+    """
     for feed in feeds():
         feed.close()
 
 
 def connections() -> Connections:
-    """The connections of all open feeds, as they are now."""
+    """The connections of all open feeds, as they are now.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+    >>> _ = feed.metrics.wait(1, timeout=30)
+    >>> ag.connections().to_pandas()["state"].tolist()
+    ['CONNECTED']
+    """
     return Connections(tuple(record for feed in feeds() for record in feed.connections), _hooks)
 
 

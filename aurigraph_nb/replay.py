@@ -166,6 +166,12 @@ def replay(
     :raises RecordingError: if there is no recording
     :raises BadOption: for an option that is not accepted, and where recorders overlap and none was chosen
     :raises UnknownTopic: if a topic was not recorded
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.replay(ag.sample(duration="10s"), speed="max")
+    >>> feed.join(timeout=30)
+    >>> len(feed.metrics.to_pandas())
+    10
     """
     from .reading.recording import Recording, open_recording
 

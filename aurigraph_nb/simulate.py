@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Literal, overload
 
-from . import registry
+from . import demo, registry
 from . import session as fsm
 from .dial import Options
 from .errors import BadOption, BadOptionType, FeedTimeout, UnknownTopic
@@ -129,6 +129,7 @@ def _make(
     try:
         feed = _feed_on(node, title, seed, protocol)
         feed.at_close(node.close)
+        demo.mind(feed)
         if virtual:
             _subscribe(feed, topics)
         if record is not None:

@@ -38,7 +38,14 @@ DEFAULT_TIMEOUT_S = 60.0
 
 
 class Topic(Generic[R]):
-    """One topic of a feed. Get it as ``feed.metrics`` or ``feed["metrics"]``."""
+    """One topic of a feed. Get it as ``feed.metrics`` or ``feed["metrics"]``.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+    >>> feed.join(timeout=30)
+    >>> feed.metrics, len(feed.metrics)
+    (<Topic metrics>, 10)
+    """
 
     def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
         self.name = name
@@ -86,17 +93,33 @@ class Topic(Generic[R]):
         return self._state
 
     def open(self) -> None:
-        """Open the topic without reading anything, and return at once; harmless if it is open."""
+        """Open the topic without reading anything, and return at once; harmless if it is open.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7)
+        >>> feed.metrics.open()
+        >>> feed.metrics.opened
+        True
+        """
         self.left = False
         self._touch()
 
     def unsubscribe(self) -> None:
-        """Receive nothing more on this topic until :meth:`open`. What is stored can be read."""
+        """Receive nothing more on this topic until :meth:`open`. What is stored can be read.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> _ = feed.metrics.wait(1, timeout=30)
+        >>> feed.metrics.unsubscribe()
+        >>> len(feed.metrics) >= 1
+        True
+        """
         self.left = True
         self._feed.close_topic(self)
 
     def _touch(self) -> None:
         """Data is asked for: that opens a topic, unless it was left on purpose."""
+        self._feed.viewed()
         if not self.opened and not self.left:
             self._feed.open_topic(self)
 
@@ -104,7 +127,14 @@ class Topic(Generic[R]):
 
     @property
     def latest(self) -> R | None:
-        """The newest row, or None before the first."""
+        """The newest row, or None before the first.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.metrics.latest.tps > 0
+        True
+        """
         self._touch()
         return self.store.latest
 
@@ -130,6 +160,12 @@ class Topic(Generic[R]):
         :param last: only the newest stretch: seconds, or a duration such as "10min"
         :param limit: the first so many rows, or with a negative number the newest
         :raises BadOption: for an unknown column or an unreadable range
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.metrics.to_arrow(["tps", "cpu_percent"], limit=-5).shape
+        (5, 2)
         """
         self._touch()
         return self._select(columns=columns, start=start, end=end, last=last, limit=limit)
@@ -156,6 +192,12 @@ class Topic(Generic[R]):
         :param dtype_backend: None, "numpy_nullable" or "pyarrow", as in pandas
         :returns: ids and statuses as category, integers that may be missing as Int64, big numbers as exact decimals
         :raises BadOption: for an unknown column, index or backend, or an unreadable range
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.metrics.to_pandas(["tps"], last="5s")["tps"].dtype
+        dtype('float64')
         """
         self._touch()
         by = "recv" if index == "recv" else "timestamp"
@@ -177,6 +219,12 @@ class Topic(Generic[R]):
         """The stored rows as a Polars DataFrame; the arguments of :meth:`to_arrow`.
 
         :raises MissingExtra: if Polars is not installed
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
+        >>> feed.join(timeout=30)
+        >>> feed.metrics.to_polars(["tps"]).shape
+        (10, 1)
         """
         return frames.to_polars(self.to_arrow(columns, start=start, end=end, last=last, limit=limit))
 
@@ -195,23 +243,48 @@ class Topic(Generic[R]):
         :raises FeedClosed: if the feed was closed, or its run ended, before
         :raises ConnectFailed: if the server cannot be reached and trying again would not help
         :raises WrongThread: on the I/O thread
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> feed.metrics.wait(2, timeout="30s") >= 2
+        True
         """
         self._wait_for(_count("n", n), timeout, _rows(n))
         return self.store.count
 
     async def wait_async(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> int:
-        """:meth:`wait` for a coroutine, on any event loop."""
+        """:meth:`wait` for a coroutine, on any event loop.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> import asyncio
+        >>> asyncio.run(feed.metrics.wait_async(1, timeout=30)) >= 1  # in a notebook: await feed.metrics.wait_async(1)
+        True
+        """
         await self._wait_for_async(_count("n", n), timeout, _rows(n))
         return self.store.count
 
     def take(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> list[R]:
-        """Wait for the next ``n`` rows, from now on, and return them. Raises as :meth:`wait`."""
+        """Wait for the next ``n`` rows, from now on, and return them. Raises as :meth:`wait`.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> [row.tps > 0 for row in feed.metrics.take(2, timeout=30)]
+        [True, True]
+        """
         first = self._take_from(n)
         self._wait_for(first + n, timeout, _rows(n, "new "))
         return list(self.store.records(first, first + n))
 
     async def take_async(self, n: int = 1, timeout: Any = DEFAULT_TIMEOUT_S) -> list[R]:
-        """:meth:`take` for a coroutine, on any event loop."""
+        """:meth:`take` for a coroutine, on any event loop.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> import asyncio
+        >>> len(asyncio.run(feed.metrics.take_async(1, timeout=30)))  # in a notebook: await feed.metrics.take_async(1)
+        1
+        """
         first = self._take_from(n)
         await self._wait_for_async(first + n, timeout, _rows(n, "new "))
         return list(self.store.records(first, first + n))
@@ -250,6 +323,7 @@ class Topic(Generic[R]):
         news = self._feed.news
         with news:
             while self.store.count < count:
+                self._feed.viewed()  # who waits reads
                 self._raise_if_over(count, what)
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
@@ -270,6 +344,7 @@ class Topic(Generic[R]):
             try:
                 async with asyncio.timeout(limit_s):
                     while self.store.count < count:
+                        self._feed.viewed()
                         self._raise_if_over(count, what)
                         await came.wait()
                         came.clear()
@@ -309,6 +384,14 @@ class Topic(Generic[R]):
         :param where: a test; only rows that pass are delivered
         :returns: a Subscription; close it, or use it as a context manager
         :raises FeedClosed: after close()
+
+        >>> import aurigraph_nb as ag
+        >>> seen = []
+        >>> feed = ag.simulate(seed=7, start="2026-01-01", speed=20, duration="10s")
+        >>> with feed.metrics.on_record(lambda row: seen.append(row.tps), where=lambda row: row.tps > 0):
+        ...     feed.join(timeout=30)
+        >>> len(seen) > 0
+        True
         """
         for name, value in (("fn", fn), ("where", where)):
             if not callable(value) and not (name == "where" and value is None):
@@ -329,7 +412,14 @@ class Topic(Generic[R]):
 
     @property
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """The open subscriptions."""
+        """The open subscriptions.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7)
+        >>> with feed.metrics.on_record(print, where=lambda row: False):
+        ...     len(feed.metrics.subscriptions)
+        1
+        """
         with self.lock:
             return tuple(self._subscriptions)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from aurigraph_nb.durations import Moment
 
 from .inputs import Data, Floats, Gaps, OnGap, rows, whole, without_gaps
+from .numeric import counted
 from .plots import Chart
 from .result import Result, number, reading
 
@@ -82,7 +83,7 @@ def interarrival(
     why = "fewer than 2 rows in a stretch"
     line = reading("Mean time between events", mean, "s", n, got.coverage, of="time", why=why)
     line += "" if p is None else f"; variation {number(spread)}, exponential: p = {p:.3g}"
-    notes = (f"{len(kept) - n:,} times reach over a gap and were left out",) if len(kept) > n else ()
+    notes = (f"over a gap, and left out: {counted(len(kept) - n, 'time')}",) if len(kept) > n else ()
     chart = Chart("line", "quantile", ("seconds", "exponential_s"), "quantile", "time between events (s)")
     name = "Times between events"
     return Interarrival(name, mean, "s", table, line, notes, got.coverage, n, chart, distance, p, spread)

@@ -75,7 +75,7 @@ def dispersion(
     why = "fewer than 2 whole windows" if k < LEAST_WINDOWS else "nothing was counted"
     line = reading(name, told, "", k, got.coverage, of="window", why=why)
     line += "" if told is None else f"; by chance {number(low)} to {number(high)}, p = {p:.3g}"
-    chart = Chart("bar", "window_s", ("dispersion",), x_title="window (s)", y_title="variance / mean", level=1.0)
+    chart = Chart("dots", "window_s", ("dispersion",), "window (s)", "variance / mean", level=1.0, allowed=(low, high))
     return Result(name, told, "", table, line, _notes(rate), got.coverage, k, chart)
 
 
@@ -93,8 +93,8 @@ def fano(
 
     F(T) = Var(N(T)) / E(N(T)) (Fano, 1947, Ionization Yield of Radiations II, Physical Review 72, 26). It stays at 1
     for a Poisson process; where it grows with T like a power, events keep together over long times, and the slope of
-    log F against log T is the exponent of that power (Lowen and Teich, 2005, Fractal-Based Point Processes, section
-    3.4). The value is that slope, by least squares over the scales with 10 windows or more. Windows are as in
+    log F against log T is the exponent of that power (Lowen and Teich, 2005, Fractal-Based Point Processes, chapter
+    3). The value is that slope, by least squares over the scales with 10 windows or more. Windows are as in
     :func:`dispersion`.
 
     Args:

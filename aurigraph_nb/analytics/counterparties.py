@@ -146,8 +146,8 @@ def address_degrees(
 
     An edge leads from a sender to a recipient that it sent to at least once; edges of an address to itself do not
     count. ``out_degree`` and ``in_degree`` are numbers of different partners, ``degree`` that of both kinds together
-    (M. E. J. Newman 2010, Networks: An Introduction, section 6.9). ``value`` is the mean degree. Reciprocity, in the
-    notes, is the share of edges whose reverse is there too (section 7.10).
+    (M. E. J. Newman 2010, Networks: An Introduction, 1st ed., section 6.9). ``value`` is the mean degree.
+    Reciprocity, in the notes, is the share of edges whose reverse is there too (section 7.10).
 
     The stream is a sample of the transactions, and a sample of edges has smaller degrees than the whole graph; compare
     only samples of equal size. Gaps make it smaller still; ``coverage`` says by how much of the time.

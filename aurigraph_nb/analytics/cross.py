@@ -88,7 +88,7 @@ def asof(
     value = found / len(a) if len(a) else None
     name = "Rows that found company"
     line = reading(name, value, "", len(a), b.coverage, why="no rows")
-    chart = Chart("dots", "timestamp", ("age_s",), "UTC", "age, seconds", holes=b.shown_holes())
+    chart = Chart("dots", "timestamp", ("age_s",), "time (UTC)", "age, seconds", holes=b.shown_holes())
     return Result(name, value, "", table, line, (), b.coverage, len(a), chart)
 
 
@@ -183,7 +183,7 @@ def align(
     line = reading(name, value, "", len(table), coverage, of="bin", why="the streams share no time")
     shown = tuple(f"{t}.{c}" for t, cs in zip(titles, chosen, strict=True) for c in cs)
     holes = tuple(h for p in got for h in p.shown_holes())
-    chart = Chart("line" if how == "mean" else "step", "timestamp", shown, "UTC", "as sent", holes=holes)
+    chart = Chart("line" if how == "mean" else "step", "timestamp", shown, "time (UTC)", "as sent", holes=holes)
     return Result(name, value, "", table, line, (), coverage, len(table), chart)
 
 

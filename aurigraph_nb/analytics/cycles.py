@@ -19,6 +19,7 @@ from .samples import Samples, samples
 
 MOST_CELLS = 5_000_000
 """Places of the grid on which a series is laid for its autocorrelation."""
+MOST_LAGS = 10_000
 MOST_ROWS = 5_000
 """Rows in which a period is looked for; the time grows with the square of them."""
 
@@ -47,7 +48,7 @@ def autocorrelation(
 
     Args:
         data: rows with a time and ``column``.
-        lags: how many steps, at least 1; those that the series is too short for are NaN.
+        lags: how many steps, 1 to 10,000; those that the series is too short for are NaN.
         column: the series.
         every: width of bins whose means are laid on the grid; None for the rows as they are.
         on_gap: "nan" (pairs over what was not seen still count if both ends were seen), "raise" (Incomplete) or
@@ -67,7 +68,8 @@ def autocorrelation(
     >>> result.table["autocorrelation"].round(4).tolist()
     [-0.8333, 0.6667]
     """
-    whole("lags", lags)
+    if whole("lags", lags) > MOST_LAGS:
+        raise BadOption(f"lags={lags:,}, and {MOST_LAGS:,} are the most; take means of bins (every=) for longer times")
     seen = samples(data, column, on_gap=on_gap, every=every, start=start, end=end, gaps=gaps)
     step_ns = seen.typical_ns()
     laid = _laid(seen, step_ns)
@@ -82,7 +84,7 @@ def autocorrelation(
     name = f"Autocorrelation of {column}"
     title = f"{name} one step ({step_ns / 1e9:g} s) later"
     line = reading(title, value, "", len(seen), seen.got.coverage, why="fewer than 2 rows, or all the same")
-    chart = Chart("bar", "lag_s", ("autocorrelation",), "lag (s)", "correlation (-1 to 1)", level=0.0)
+    chart = Chart("bar", "lag_s", ("autocorrelation",), "lag (s)", "correlation (-1 to 1)", level=0.0, noise="band")
     return Result(name, value, "", table, line, seen.notes(), seen.got.coverage, len(seen), chart)
 
 
@@ -173,7 +175,9 @@ def periodicity(
     table = pd.DataFrame({"frequency_hz": tried, "period_s": 1 / tried, "power": powers})
     value, power = _peak(seen, tried, powers)
     alarm = None if power is None else false_alarm(power, len(seen), float(tried[-1]), float(np.var(seen.seconds)))
-    line = reading(name, value, "s", len(seen), seen.got.coverage, why="fewer than 5 rows, or all the same")
+    line = reading(
+        name, value, "s", len(seen), seen.got.coverage, why="fewer than 5 rows, all the same, or too close together"
+    )
     if power is not None and alarm is not None:
         line += f"; power {number(power)}, false alarm {'< 1e-300' if alarm < 1e-300 else f'{alarm:.3g}'}"
     notes = ("the significance is against white noise; a load that drifts peaks at long periods without any period",)
@@ -224,6 +228,8 @@ def _frequencies(seen: Samples, shortest: float | None, longest: float | None) -
     span = float(seen.seconds[-1])
     highest = 1 / (2 * seen.typical_ns() / 1e9 if shortest is None else shortest)
     lowest = 1 / (span if longest is None else longest)
+    if lowest > highest and shortest is None and longest is None:
+        return np.empty(0)
     if lowest > highest:
         raise BadOption(f"longest={1 / lowest:g} s is shorter than shortest={1 / highest:g} s")
     count = int(min(10 * MOST_ROWS, np.floor((highest - lowest) * 5 * span + 1e-9) + 1))

@@ -37,10 +37,10 @@ def nakamoto(
     """Nakamoto coefficient: the smallest number of members whose shares together exceed ``threshold``.
 
     N = min {k : s(1) + … + s(k) > threshold}, the shares s in falling order (Srinivasan and Lee, 2017, Quantifying
-    Decentralization). A third is what can stop a Byzantine fault tolerant consensus (Lamport, Shostak and Pease, 1982,
-    The Byzantine Generals Problem); 1/2 and 2/3 are asked for as well. Sums are exact, and a threshold is taken for the
-    nearest fraction with a denominator of at most a million: of three equal members one holds a third, which does not
-    exceed 1/3, so the coefficient is 2.
+    Decentralization, who take a half). A third is what can stop a Byzantine fault tolerant consensus (Lamport, Shostak
+    and Pease, 1982, The Byzantine Generals Problem); 1/2 and 2/3 are asked for as well. Sums are exact, and a threshold
+    is taken for the nearest fraction with a denominator of at most a million: of three equal members one holds a third,
+    which does not exceed 1/3, so the coefficient is 2.
 
     Assumes that each id is a party of its own; members who act together make the true number smaller. Members who were
     not seen can move it either way. Without members, or where all weights are 0, there is no value.
@@ -246,7 +246,7 @@ def decentralisation(data: Data, threshold: float = 1 / 3, **options: Unpack[Set
     found = found_in(data, options)
     table = _all_measures(found, limit)
     name = "Decentralisation"
-    chart = Chart("bar", "measure", ("value",), x_title="measure", y_title="value (units in the table)", log_y=True)
+    chart = Chart("dots", "measure", ("value", "equal"), "measure", "value (units in the table)", log_y=True)
     values = table.set_index("measure")["value"]
     told = [f"{m} {number(float(values[m]))}" for m in ("nakamoto", "gini", "herfindahl", "entropy", "theil")]
     why = f" ({_why(found)})" if _why(found) else ""

@@ -17,7 +17,8 @@ from .inputs import Data, Gaps, OnGap, Rows, rows, stamps, without_gaps
 from .inputs import share as checked_share
 from .numeric import counted
 from .plots import Chart
-from .result import Result, reading
+from .resampling import UNITS
+from .result import Result, number, reading
 from .spells import coded
 
 Ints = npt.NDArray[np.int64]
@@ -65,7 +66,19 @@ def leader_changes(
     name = "Leader changes"
     value = len(at) if len(got) else None
     line = reading(name, value, "", len(got), got.coverage, why="no rows")
-    return Result(name, value, "", table, line, (), got.coverage, len(got))
+    chart = Chart("step", "timestamp", ("changes",), "time (UTC)", "leader changes so far", holes=got.shown_holes())
+    return _Changes(name, value, "", table, line, (), got.coverage, len(got), chart)
+
+
+class _Changes(Result):
+    """The table has the changes; the figure counts them."""
+
+    def plot(self) -> Any:
+        """How many changes there were by each moment."""
+        from .plots import draw
+
+        counted_ = self.table.assign(changes=np.arange(1, len(self.table) + 1, dtype=np.int64))
+        return draw(counted_, self.chart, title=self.name, empty=self.reading)
 
 
 def event_times(events: Any) -> Ints:
@@ -168,8 +181,10 @@ def event_study(
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(8), unit="s", utc=True), "tps": [9, 9, 5, 9] * 2})
     >>> study = event_study(frame, [2 * 10**9, 6 * 10**9], before=2, after=2)
-    >>> study.table["mean"].tolist(), study
-    ([0.0, 0.0, -4.0, 0.0], tps after events, mean deviation: -2 (95 % band -2 to -2); n = 2 events; coverage 100 %)
+    >>> study.table["mean"].tolist()
+    [0.0, 0.0, -4.0, 0.0]
+    >>> study
+    tps after events, mean deviation: -2 tx/s (95 % band -2 to -2); n = 2 events; coverage 100 %
     """
     checked_share("confidence", confidence)
     every_ns = width(every)
@@ -184,13 +199,14 @@ def event_study(
     own = np.array([np.mean(line[np.isfinite(line)]) for line in late[np.isfinite(late).any(axis=1)]])
     effect = _band(own[:, None], confidence)
     value = float(effect["mean"][0]) if len(own) else None
-    unit = "%" if relative else ""
-    band = f"{unit} ({100 * confidence:g} % band {effect['low'][0]:.5g} to {effect['high'][0]:.5g})".strip()
+    unit = "%" if relative else UNITS.get(y, "")
+    ends = " to ".join(number(float(effect[side][0])) for side in ("low", "high"))
+    band = f"{unit} ({100 * confidence:g} % band {ends})".strip()
     name = f"{y} after events, mean deviation"
     coverage = float(np.isfinite(means).mean()) if means.size else None
     line = reading(name, value, band, used, coverage, of="event", why="no event has rows before and after it")
     notes = _study_notes(moments, used, spans, simultaneous)
-    title = f"deviation of {y}" + (", %" if relative else "")
+    title = f"deviation of {y}" + (f" ({unit})" if unit else "")
     chart = Chart("line", "offset_s", ("mean",), "seconds from the event", title, low="low", high="high", marks=(0,))
     return Result(name, value, unit, table, line, notes, coverage, used, chart)
 
@@ -229,7 +245,9 @@ def _study_notes(moments: Ints, used: int, spans: tuple[int, int], simultaneous:
         notes.append(f"left out, for want of rows before or after: {counted(len(moments) - used, 'event')}")
     overlaps = int(np.sum(np.diff(moments) < sum(spans)))
     if overlaps:
-        notes.append(f"{overlaps} windows overlap the one before: those events are not independent")
+        notes.append(
+            f"overlapping the one before, so that those events are not independent: {counted(overlaps, 'window')}"
+        )
     if used == 1:
         notes.append("one event: a course, but no band")
     notes.append("the band holds for all offsets together" if simultaneous else "the band holds for each offset alone")

@@ -62,7 +62,8 @@ def mean_time_between_failures(
     chosen = status_words("failed", failed)
     got = without_gaps(rows(validators, "id", "status", start=start, end=end, gaps=gaps), on_gap)
     one, names = _up_and_down(got, chosen)
-    lines = [_life(name, one.where(one.thing == code), confidence) for code, name in enumerate(names)]
+    edges = np.searchsorted(one.thing, np.arange(len(names) + 1))
+    lines = [_life(name, one.where(slice(*edges[i : i + 2])), confidence) for i, name in enumerate(names)]
     total = _life(None, one, confidence)
     columns = ["validator", "up_s", "failures", "mtbf_s", "low_s", "high_s", "mttr_s", "availability"]
     table = pd.DataFrame([*lines, total] if names else [], columns=columns)
@@ -79,7 +80,17 @@ def mean_time_between_failures(
     notes: tuple[str, ...] = (f"a failure is a change into {', '.join(sorted(chosen))}",)
     if 0 < failures < 10:
         notes = (*notes, "fewer than 10 failures: the interval is wide")
-    chart = Chart("dots", "validator", ("mtbf_s",), "validator", "seconds", low="low_s", high="high_s", log_y=True)
+    chart = Chart(
+        "dots",
+        "validator",
+        ("mtbf_s",),
+        "validator",
+        "mean time between failures (s)",
+        low="low_s",
+        high="high_s",
+        log_y=True,
+        missing="all",
+    )
     return Result(name, value, "s", table, line, notes, coverage, failures, chart)
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from aurigraph_nb.durations import Moment
 
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, share, without_gaps
+from .numeric import counted
 from .plots import Chart
 from .readers import is_dask
 from .reducing import known_times, with_markers
@@ -56,8 +57,9 @@ def time_to_finality(
 
     A transaction counts from the first row that says PENDING; one whose first row says anything else began before it
     was seen, and is left out. One that was not seen to end is censored where watching ended: at the end of the span, or
-    at the begin of the first gap after it began, since it may have settled unseen. Confirmed rows are sent when it
-    happens, so a confirmation seen after a gap is exact and counts.
+    at the begin of the first gap after it began, since it may have settled unseen. What is seen of it after that gap
+    does not count, although its time is known: those that settled inside the gap were not seen, and to count the slow
+    ones alone would make all look slow. So censoring depends on when a transaction began, not on how long it takes.
 
     FAILED is a competing end. In ``survival`` a failed transaction counts as watched until then: S answers how long
     confirmation takes where failure does not come first, and is right only if those that fail would otherwise have
@@ -102,7 +104,7 @@ def time_to_finality(
     if value is not None:
         line += f"; interval {number(low)} to {number(high)} s"
     line += f"; {confirmed:,} confirmed, {failed:,} failed, {censored:,} not seen to end"
-    notes = SAMPLED + ((f"{left:,} transactions were first seen after PENDING and left out",) if left else ())
+    notes = SAMPLED + ((f"first seen after PENDING, and left out: {counted(left, 'transaction')}",) if left else ())
     chart = Chart(
         "step", "time_s", ("survival",), "seconds since PENDING", "share not confirmed (0-1)", "", "low", "high"
     )
@@ -185,9 +187,9 @@ def _lives(got: Rows) -> tuple[pd.DataFrame, int]:
     last = np.iinfo(np.int64).max
     done, failed = (e.fillna(last).to_numpy(dtype=np.int64) for e in ends)
     starts: Times = np.asarray(begin, dtype=np.int64)
-    stop = np.minimum(_watched_until(got, starts), last)
+    stop = np.minimum(_watched_until(got, starts), last - 1)
     settled = np.minimum(done, failed)
-    code = np.where(settled == last, 0, np.where(done <= failed, 1, 2))
+    code = np.where(settled > stop, 0, np.where(done <= failed, 1, 2))
     until = np.where(code == 0, stop, settled)
     return pd.DataFrame({"seconds": np.maximum(until - starts, 0) / 1e9, "end": code}), left
 

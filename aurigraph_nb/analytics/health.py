@@ -64,7 +64,7 @@ def leader_tenure(
     line = reading(name, value, "s", n, got.coverage, of="tenure", why=why)
     cut = int((found.cut_right & known).sum())
     notes = (f"still going on when last seen: {counted(cut, 'tenure')}",) if cut else ()
-    chart = Chart("dots", "start", ("duration_s",), "UTC", "seconds", by="leader", holes=got.shown_holes())
+    chart = Chart("dots", "start", ("duration_s",), "time (UTC)", "seconds", by="leader", holes=got.shown_holes())
     return Result(name, value, "s", table, line, notes, got.coverage, n, chart)
 
 

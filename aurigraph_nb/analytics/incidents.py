@@ -163,8 +163,8 @@ def incidents(
     r is at least ``least``) until nothing changes.
 
     The penalty is log(n/alpha) for n rounds. For given rates the likelihood ratio of the rounds from any one on is a
-    martingale with mean 1, so by J. Ville (1939, Etude critique de la notion de collectif, ch. V) it ever reaches
-    n/alpha with a chance of at most alpha/n; over all n begins, a quiet stream gives any incident at all with a chance
+    martingale with mean 1, so by Ville's inequality (J. Ville 1939, Étude critique de la notion de collectif) it ever
+    reaches n/alpha with a chance of at most alpha/n; over all n begins, a quiet stream gives any incident at all with a chance
     of at most ``alpha``. The rates are estimated, so that holds approximately. The method is the scan statistic of
     M. Kulldorff (1997, A spatial scan statistic, Communications in Statistics 26, 1481-1496) with many clusters.
 
@@ -207,7 +207,7 @@ def incidents(
     n = int(np.isfinite(losses).sum())
     name = "Leader-churn incidents"
     line = reading(name, len(table) if n else None, "", n, got.coverage, of="round", why="no rounds were seen")
-    chart = Chart("step", "start", ("losses",), "UTC", "leaders lost in a round", holes=got.shown_holes())
+    chart = Chart("step", "start", ("losses",), "time (UTC)", "leaders lost in a round", holes=got.shown_holes())
     notes = _notes(parts, n, len(found))
     return Incidents(name, len(table) if n else None, "", table, line, notes, got.coverage, n, chart, counts)
 

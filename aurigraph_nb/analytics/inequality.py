@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -16,13 +15,10 @@ Measure = Callable[[Floats], float]
 
 def coalition(found: Holders, limit: Fraction) -> int | None:
     """The smallest number of holders that together have more than ``limit`` of the whole; None without a whole."""
-    wanted = limit * found.total
-    if not found.total:
-        return None
-    sum_: Any = 0
-    for count, weight in enumerate(found.weights, 1):
+    wanted, sum_ = limit.numerator * found.total, 0
+    for count, weight in enumerate(found.whole_weights, 1):
         sum_ += weight
-        if sum_ > wanted:
+        if sum_ * limit.denominator > wanted:
             return count
     return None
 

@@ -78,6 +78,20 @@ class Rows:
         values[~np.isfinite(values)] = np.nan
         return values
 
+    def integers(self, column: str) -> Times:
+        """A column of whole numbers exactly, beyond 2**53 too; 0 where :meth:`numbers` has none.
+
+        Raises:
+            BadOption: the column holds no numbers, or one that does not fit into 64 bits.
+        """
+        kept: Any = self.table.column(column)
+        if not pa.types.is_integer(kept.type):
+            return np.nan_to_num(self.numbers(column)).astype(np.int64)
+        try:
+            return np.array(kept.fill_null(0).cast(pa.int64()).to_numpy(), dtype=np.int64)
+        except pa.ArrowInvalid as error:
+            raise BadOption(f"column {column!r} of {self.source} holds numbers beyond 64 bits ({error})") from None
+
     def texts(self, column: str) -> npt.NDArray[np.object_]:
         """A column as Python texts, None where it is missing."""
         kept = self.table.column(column)

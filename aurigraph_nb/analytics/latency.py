@@ -15,6 +15,7 @@ from aurigraph_nb.errors import BadOption
 from .bins import width
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, share, whole, without_gaps
 from .intervals import quantile_interval
+from .numeric import counted
 from .plots import Chart
 from .result import Result, number, reading
 
@@ -101,7 +102,7 @@ def _result(
     if value is not None and by is None:
         line += f"; interval {number(table['low'].iloc[0])} to {number(table['high'].iloc[0])}"
     notes: tuple[str, ...] = ("rows are taken as independent; rows of one peer are not, so true intervals are wider",)
-    notes += (f"{missing:,} rows had no {column}",) if missing else ()
+    notes += (f"without a {column}, and left out: {counted(missing, 'row')}",) if missing else ()
     label = f"{column.removesuffix('_ms').removesuffix('_s')} ({unit})" if unit else column
     shown = "quantile" if by is None else by
     chart = Chart("dots", shown, (column,), x_title=shown, y_title=label, low="low", high="high")
@@ -199,7 +200,7 @@ def feed_lag(
     notes: tuple[str, ...] = (
         "the quickest row is taken for undelayed; true delays are longer by the shortest way there is",
     )
-    notes += (f"{missing:,} rows had no server time and were left out",) if missing else ()
+    notes += (f"without a server time, and left out: {counted(missing, 'row')}",) if missing else ()
     chart = Chart("dots", "quantile", ("delay_ms",), "quantile", "delay above the least (ms)", low="low", high="high")
     cover = got.coverage
     return FeedLag("Feed lag", value, "ms", table, line, notes, cover, n, chart, offset, drift)

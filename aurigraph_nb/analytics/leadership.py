@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aurigraph_nb.durations import Moment
-from aurigraph_nb.errors import BadOption, Incomplete
+from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
 
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, whole
@@ -30,6 +30,8 @@ Method: TypeAlias = Literal["auto", "chi-square", "exact", "monte-carlo"]
 METHODS = ("auto", "chi-square", "exact", "monte-carlo")
 MOST_OUTCOMES = 200_000
 """Outcomes that the exact test enumerates; where there are more, ``auto`` draws."""
+MOST_CELLS = 4_000_000
+"""Outcomes times validators: what the exact test holds in memory."""
 _TIE = 1 + 1e-9
 """Statistics this close count as equal: they differ by rounding alone."""
 
@@ -59,9 +61,9 @@ def leadership_share(
     ``value`` is the p-value of Pearson's statistic, sum((observed - expected)^2 / expected) (K. Pearson 1900, Phil.
     Mag. 50, 157-175): from the chi-square distribution with k - 1 degrees of freedom where all expected counts are 5
     or more (W. G. Cochran 1954, Biometrics 10, 417-451); else exactly, over all outcomes of the multinomial, where
-    those are at most 200,000; else from ``draws`` seeded random outcomes as (1 + as extreme ones) / (1 + draws)
-    (B. Phipson and G. Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39). ``method`` forces one of these. A leader
-    without any stake makes the null hypothesis impossible: the p-value is 0.
+    those are at most 200,000 (fewer with more than 20 validators); else from ``draws`` seeded random outcomes as (1 +
+    as extreme ones) / (1 + draws) (B. Phipson and G. Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9, 39). ``method``
+    forces one of these. A leader without any stake makes the null hypothesis impossible: the p-value is 0.
 
     Assumptions: rounds are independent; all who may lead are known. If the shares move much within the data, the real
     spread of the counts is a little smaller than the multinomial's, and the test errs on the side of the null.
@@ -116,7 +118,10 @@ def leadership_share(
 
 
 def _constant(stake: Mapping[str, float], n: int) -> dict[str, float]:
-    weights = {str(k): float(v) for k, v in stake.items()}
+    try:
+        weights = {str(k): float(v) for k, v in stake.items()}
+    except (TypeError, ValueError) as error:
+        raise BadOptionType(f"stake: a number for each validator was expected ({error})") from None
     if any(not math.isfinite(w) or w < 0 for w in weights.values()):
         raise BadOption("stake: every weight has to be finite and at least 0")
     total = sum(weights.values())
@@ -124,7 +129,7 @@ def _constant(stake: Mapping[str, float], n: int) -> dict[str, float]:
 
 
 def _moving(data: Data, weight: str, moments: npt.NDArray[np.int64]) -> tuple[dict[str, float], int]:
-    """The expected count of each validator, and how many there are."""
+    """The expected count of each validator, and of how many the stake is known."""
     fallback = ("total_staked",) if weight == "voting_power" else ()
     got = rows(data, "id", weight, optional=("status", *fallback)).by_time()
     things, names = coded(got.texts("id"))
@@ -132,33 +137,40 @@ def _moving(data: Data, weight: str, moments: npt.NDArray[np.int64]) -> tuple[di
     if fallback and got.has("total_staked"):
         stakes = _filled(stakes, got.numbers("total_staked"), things, len(names))
     states = got.texts("status") if got.has("status") else np.full(len(got), None, dtype=object)
-    active = np.array([-1 if s is None else int(s == "ACTIVE") for s in states], dtype=np.int64)
-    lines = [_weights(got, stakes, active, np.flatnonzero(things == code), moments) for code in range(len(names))]
-    total = np.zeros(len(moments))
-    for line in lines:
-        total += line
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {name: float(np.nansum(line / total)) for name, line in zip(names, lines, strict=True)}, len(names)
+    active = np.array([np.nan if s is None else float(s == "ACTIVE") for s in states], dtype=np.float64)
+    frame = pd.DataFrame({"thing": things, "time": got.time_ns, "stake": stakes, "active": active})
+    frame = frame[frame["thing"] >= 0].sort_values("thing", kind="stable")
+    frame[["stake", "active"]] = frame.groupby("thing")[["stake", "active"]].ffill()
+    frame[["stake", "active"]] = frame.groupby("thing")[["stake", "active"]].bfill()  # before the first one told
+    frame = frame[frame["stake"].notna()]
+    counts = _expected(frame.fillna({"active": 1.0}), moments, len(names))
+    return dict(zip(names, counts.tolist(), strict=True)), int(frame["thing"].nunique())
+
+
+def _expected(told: pd.DataFrame, moments: npt.NDArray[np.int64], count: int) -> Floats:
+    """The sum of each validator's share over the moments; its weight holds from one row to its next.
+
+    The whole at each moment is summed up from the changes, so nothing is as large as validators times moments.
+    """
+    thing, weight = told["thing"].to_numpy(np.int64), np.maximum(told["stake"] * told["active"], 0.0).to_numpy()
+    new = np.append(True, thing[1:] != thing[:-1])[: len(thing)]
+    kept = new | np.append(True, weight[1:] != weight[:-1])[: len(thing)]
+    thing, weight, new = thing[kept], weight[kept], new[kept]
+    first = np.where(new, 0, np.searchsorted(moments, told["time"].to_numpy(np.int64)[kept], side="left"))
+    stop = np.append(first[1:], len(moments))[: len(first)]
+    stop[np.append(new[1:], True)[: len(new)]] = len(moments)
+    size = len(moments) + 1
+    whole_ = np.cumsum(np.bincount(first, weight, size) - np.bincount(stop, weight, size))[:-1]
+    least = 1e-9 * whole_.max(initial=0.0)  # what is left of rounding where nobody may lead
+    each = np.divide(1.0, whole_, out=np.zeros(len(whole_)), where=whole_ > least)
+    until = np.append(0.0, np.cumsum(each))
+    return np.bincount(thing, weight * (until[stop] - until[first]), minlength=count)
 
 
 def _filled(stakes: Floats, staked: Floats, things: Any, count: int) -> Floats:
     """The stakes, where a validator has none at all its total stake (only if nobody has one: the units may differ)."""
     known = np.bincount(things[(things >= 0) & np.isfinite(stakes)], minlength=count) > 0
     return stakes if known.any() else staked
-
-
-def _weights(got: Rows, stakes: Floats, active: Any, mine: Any, moments: npt.NDArray[np.int64]) -> Floats:
-    """What one validator's stake counts at each of the moments; ``active`` is 1, 0 or (not told) -1 in each row."""
-    known = mine[np.isfinite(stakes[mine])]
-    if not len(known):
-        return np.zeros(len(moments))
-    place = np.searchsorted(got.time_ns[known], moments, side="right") - 1
-    weights = stakes[known][np.maximum(place, 0)]
-    told = mine[active[mine] >= 0]
-    if len(told):
-        at = np.searchsorted(got.time_ns[told], moments, side="right") - 1
-        weights = weights * active[told][np.maximum(at, 0)]
-    return np.asarray(np.maximum(weights, 0.0))
 
 
 def _completeness(got: Rows, members: int, require: bool) -> float | None:
@@ -168,7 +180,7 @@ def _completeness(got: Rows, members: int, require: bool) -> float | None:
         return None
     seen = min(1.0, members / float(active.max()))
     if seen < 1:
-        told = f"the stake of {members} validators is known, and {int(active.max())} are active"
+        told = f"the stake of {counted(members, 'validator')} is known, and {int(active.max())} are active"
         if require:
             raise Incomplete(f"{told}; wait until all were seen, or take require_complete=False")
         warnings.warn(AnalyticsWarning(f"{told}: the shares are too large"), stacklevel=3)
@@ -225,9 +237,11 @@ def goodness_of_fit(
         statistic = float(np.sum((counts - expected) ** 2 / expected))
         return float(scipy("stats", "the chi-square test").chi2.sf(statistic, k - 1)), "chi-square test"
     outcomes = math.comb(n + k - 1, k - 1)
-    if method == "exact" and outcomes > MOST_OUTCOMES:
-        raise BadOption(f'method="exact" has {outcomes:,} outcomes; {MOST_OUTCOMES:,} are the most. Take "monte-carlo"')
-    if outcomes <= MOST_OUTCOMES and method != "monte-carlo":
+    able = outcomes <= MOST_OUTCOMES and outcomes * k <= MOST_CELLS
+    if method == "exact" and not able:
+        most = min(MOST_OUTCOMES, MOST_CELLS // k)
+        raise BadOption(f'method="exact" has {outcomes:,} outcomes; {most:,} are the most. Take "monte-carlo"')
+    if able and method != "monte-carlo":
         return _exact(counts, shares), "exact multinomial test"
     return _drawn(counts, shares, draws, seed), f"Monte Carlo test, {draws:,} draws, seed {seed}"
 

@@ -14,7 +14,6 @@ from aurigraph_nb.errors import BadOption
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, Rows, rows, stamps, whole, without_gaps
 from .inputs import share as checked_share
-from .numeric import counted
 from .peers import NOT_TOLD, THERE
 from .plots import Chart
 from .result import Result, reading
@@ -109,8 +108,8 @@ def partitions(
     value = len(table) if names else None
     name = "Partitions"
     line = reading(name, value, "", len(names), got.coverage, of="peer", why="no peers were seen")
-    notes = (f"departures seen: {counted(len(left.end_ns), 'peer')}",) if names else ()
-    chart = Chart("dots", "start", ("share",), "UTC", "share of the peers lost", holes=got.shown_holes())
+    notes = (f"departures seen: {len(left.end_ns):,}",) if names else ()
+    chart = Chart("dots", "start", ("share",), "time (UTC)", "share of the peers lost", holes=got.shown_holes())
     return Result(name, value, "", table, line, notes, got.coverage, len(names), chart)
 
 
@@ -141,10 +140,9 @@ def waves(departures: Ints, within_ns: int, seen_s: float, least: int, alpha: fl
 
 def _covered(hits: Ints, stop: Ints) -> npt.NDArray[np.bool_]:
     """Which departures lie in one of the windows."""
-    inside = np.zeros(len(stop), np.bool_)
-    for i in hits:
-        inside[i : stop[i]] = True
-    return inside
+    size = len(stop) + 1
+    open_ = np.cumsum(np.bincount(hits, minlength=size) - np.bincount(stop[hits], minlength=size))
+    return np.asarray(open_[:-1] > 0)
 
 
 def _joined(hits: Ints, stop: Ints, chance: Any, n: int) -> list[Wave]:

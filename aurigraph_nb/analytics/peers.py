@@ -180,5 +180,5 @@ def peer_sessions(
     hours, left = float(there.seconds.sum()) / 3600, int((~there.cut_right).sum())
     rate = f"{left / hours:.4g} departures an hour of a peer's connection" if hours else "no connected time"
     notes = (f"churn: {rate} ({counted(left, 'departure')}, {counted(n, 'arrival')})",)
-    chart = Chart("dots", "start", ("duration_s",), "UTC", "seconds connected", holes=got.shown_holes())
+    chart = Chart("dots", "start", ("duration_s",), "time (UTC)", "seconds connected", holes=got.shown_holes())
     return Result(name, value, "s", table, line, notes, got.coverage, n, chart)

@@ -26,8 +26,9 @@ INK = "#777777"
 SHADE = "rgba(128, 128, 128, 0.18)"
 FEW = 120
 """Points up to which each is marked on its line."""
+SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x")
 MOST_GROUPS = 12
-"""Lines drawn of one table; a figure with more tells nothing."""
+"""Lines told apart in one figure: of more the largest ones are drawn, and dots are drawn in one colour."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Chart:
 
     ``y`` names the columns drawn; with ``by`` each value of that column is a line of its own. ``low`` and ``high`` are
     a band around the only ``y``. A heatmap takes ``x``, ``by`` (its rows) and the first ``y``. ``holes`` are the gaps
-    (start, end), ns since 1970 UTC; ``marks`` are places on x that matter, ``level`` one on y.
+    (start, end), ns since 1970 UTC; ``marks`` are places on x that matter, ``level`` one on y. ``allowed`` is the range
+    on y that chance allows, ``noise`` a column that says so on both sides of 0. ``leave`` are values of x that are not
+    drawn, being of another unit; ``missing`` is what x is called where it is missing.
     """
 
     kind: Kind = "bar"
@@ -52,23 +55,35 @@ class Chart:
     holes: tuple[tuple[int, int], ...] = ()
     marks: tuple[Any, ...] = ()
     level: float | None = None
+    allowed: tuple[float, float] | None = None
+    noise: str = ""
+    leave: tuple[str, ...] = ()
+    missing: str = "not told"
 
 
 def draw(table: pd.DataFrame, chart: Chart, *, title: str, empty: str = "") -> go.Figure:
-    """The figure of a table; an empty table gives an empty figure that says ``empty``."""
+    """The figure of a table; one in which nothing is known says ``empty``."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    figure.update_layout(_layout(chart, title))
-    if table.empty or not chart.y:
+    table = table[~table[chart.x].isin(chart.leave)] if chart.leave else table
+    figure.update_layout(_layout(table, chart, title))
+    if not chart.y or not any(np.isfinite(_floats(table[y])).any() for y in chart.y):
         figure.add_annotation(text=_plain(empty), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+        figure.update_layout(xaxis={"showticklabels": False}, yaxis={"showticklabels": False})
         return figure
     if chart.kind == "heatmap":
         _add_heatmap(figure, table, chart)
         return figure
-    for place, (name, part, y) in enumerate(_lines(table, chart)):
+    lines = list(_lines(table, chart))
+    for place, (name, part, y) in enumerate(lines):
         _add_line(figure, part, chart, y, name, place)
-    figure.update_layout(showlegend=len(figure.data) > 1)
+    figure.update_layout(showlegend=len(lines) > 1)
+    _add_references(figure, table, chart)
+    return figure
+
+
+def _add_references(figure: go.Figure, table: pd.DataFrame, chart: Chart) -> None:
     for start, end in chart.holes:
         figure.add_vrect(x0=moment(start), x1=moment(end), fillcolor=SHADE, line_width=0, layer="below")
     for mark in chart.marks:
@@ -78,7 +93,13 @@ def draw(table: pd.DataFrame, chart: Chart, *, title: str, empty: str = "") -> g
         )
     if chart.level is not None:
         figure.add_hline(y=chart.level, line={"color": INK, "dash": "dash", "width": 1})
-    return figure
+    if chart.allowed is not None and np.isfinite(chart.allowed).all():
+        low, high = chart.allowed
+        figure.add_hrect(y0=low, y1=high, fillcolor=SHADE, line_width=0, layer="below")
+    for sign in (1, -1) if chart.noise else ():
+        line = {"color": INK, "dash": "dot", "width": 1}
+        x, y = _axis(table, chart), sign * _floats(table[chart.noise])
+        figure.add_scatter(x=x, y=y, mode="lines", line=line, showlegend=False, hoverinfo="skip")
 
 
 def moment(ns: int) -> str:
@@ -88,27 +109,42 @@ def moment(ns: int) -> str:
 
 def _lines(table: pd.DataFrame, chart: Chart) -> Iterator[tuple[str, pd.DataFrame, str]]:
     if not chart.by:
-        yield from ((y, table, y) for y in chart.y)
+        yield from ((_words(y), table, y) for y in chart.y)
         return
-    groups = table.groupby(chart.by, sort=False, observed=True, dropna=False)
-    for place, (name, part) in enumerate(groups):
-        if place == MOST_GROUPS:
-            return
-        yield str(name), part, chart.y[0]
+    y = chart.y[0]
+    groups = dict(list(table.groupby(chart.by, sort=False, observed=True, dropna=False)))
+    if len(groups) > MOST_GROUPS and chart.kind == "dots":
+        yield _words(y), table, y
+        return
+    sizes = {name: float(np.nansum(np.abs(_floats(part[y])))) for name, part in groups.items()}
+    largest = set(sorted(groups, key=lambda name: -sizes[name])[:MOST_GROUPS])
+    for name, part in groups.items():
+        if name in largest:
+            told = f"{_words(chart.by)}: {'yes' if name else 'no'}" if isinstance(name, bool | np.bool_) else str(name)
+            yield chart.missing if name != name else told, part, y
+
+
+def _words(column: str) -> str:
+    return column.replace("_", " ")
 
 
 def _add_line(figure: go.Figure, part: pd.DataFrame, chart: Chart, y: str, name: str, place: int) -> None:
     colour = PALETTE[place % len(PALETTE)]
-    x, values, shown = _axis(part, chart.x), _floats(part[y]), _plain(name)
+    x, values, shown = _axis(part, chart), _floats(part[y]), _plain(name)
     if chart.kind == "bar":
-        figure.add_bar(x=x, y=values, name=shown, marker_color=colour, error_y=_whiskers(part, chart, values))
-        return
-    if chart.kind == "dots":
+        width = 0.3 if len(part) == 1 and not chart.by and len(chart.y) == 1 else None
         bars = _whiskers(part, chart, values)
-        figure.add_scatter(x=x, y=values, name=shown, mode="markers", marker={"color": colour}, error_y=bars)
+        figure.add_bar(x=x, y=values, name=shown, marker_color=colour, width=width, error_y=bars)
+        return
+    turn = place + place // len(PALETTE)  # the seventh has the first one's colour, and another look
+    if chart.kind == "dots":
+        marker = {"color": colour, "symbol": SYMBOLS[turn % len(SYMBOLS)]}
+        what = [_plain(str(v)) for v in part[chart.by]] if chart.by else None
+        bars = _whiskers(part, chart, values)
+        figure.add_scatter(x=x, y=values, name=shown, mode="markers", marker=marker, error_y=bars, hovertext=what)
         return
     shape = "hv" if chart.kind == "step" else "linear"
-    line = {"color": colour, "shape": shape, "dash": DASHES[place % len(DASHES)]}
+    line = {"color": colour, "shape": shape, "dash": DASHES[turn % len(DASHES)]}
     mode = "lines+markers" if len(part) <= FEW else "lines"  # a value between two that are missing has no line
     if chart.low and chart.high:
         _add_band(figure, part, chart, x, colour, shape)
@@ -124,11 +160,13 @@ def _add_band(figure: go.Figure, part: pd.DataFrame, chart: Chart, x: Any, colou
 
 
 def _add_heatmap(figure: go.Figure, table: pd.DataFrame, chart: Chart) -> None:
-    wide = table.pivot_table(index=chart.by, columns=chart.x, values=chart.y[0], sort=False, observed=True)
+    wide = table.pivot_table(index=chart.by, columns=chart.x, values=chart.y[0], observed=True)
     x, y = [_plain(str(v)) for v in wide.columns], [_plain(str(v)) for v in wide.index]
-    bar = {"title": {"text": chart.y_title}}
-    figure.add_heatmap(x=x, y=y, z=wide.to_numpy(float), colorscale="Cividis", colorbar=bar)
-    figure.update_layout(yaxis={"title": {"text": chart.by.replace("_", " ")}})
+    bar = {"title": {"text": _plain(chart.y_title)}}
+    z = wide.to_numpy(float)
+    figure.add_heatmap(x=x, y=y, z=z, colorscale="Cividis", colorbar=bar, texttemplate="%{z:.3g}", hoverongaps=False)
+    axis = {"title": {"text": _words(chart.by)}, "type": "category", "autorange": "reversed", "automargin": True}
+    figure.update_layout(yaxis=axis)
 
 
 def _whiskers(part: pd.DataFrame, chart: Chart, values: npt.NDArray[np.float64]) -> dict[str, Any] | None:
@@ -138,13 +176,32 @@ def _whiskers(part: pd.DataFrame, chart: Chart, values: npt.NDArray[np.float64])
     return {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "color": INK}
 
 
-def _axis(part: pd.DataFrame, column: str) -> Any:
-    values: pd.Series[Any] = part[column] if column else pd.Series(range(len(part)))
+def _axis(part: pd.DataFrame, chart: Chart) -> Any:
+    values: pd.Series[Any] = part[chart.x] if chart.x else pd.Series(range(len(part)))
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
-    if pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(values.dtype, pd.CategoricalDtype):
+    if _is_number(values):
         return _floats(values)
-    return [_plain(str(v)) for v in values]
+    return [_plain(chart.missing if v is None or v != v else str(v)) for v in values]
+
+
+def _is_number(values: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(values.dtype, pd.CategoricalDtype)
+
+
+def _scale(table: pd.DataFrame, chart: Chart) -> dict[str, Any]:
+    """What kind of axis x is: texts are never numbers or times, though they may look like them."""
+    if not chart.x or chart.x not in table.columns or isinstance(table[chart.x].dtype, pd.DatetimeTZDtype):
+        return {}
+    values = table[chart.x]
+    if not _is_number(values):
+        return {"type": "category", "categoryorder": "array", "categoryarray": list(dict.fromkeys(_axis(table, chart)))}
+    if chart.log_x:
+        return {"type": "log"}
+    known = _floats(values)[np.isfinite(_floats(values))]
+    if pd.api.types.is_integer_dtype(values.dtype) and len(known) and np.ptp(known) <= 10:
+        return {"dtick": 1, "tickformat": "d"}
+    return {}
 
 
 def _floats(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
@@ -156,9 +213,8 @@ def _plain(text: Hashable) -> str:
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _layout(chart: Chart, title: str) -> dict[str, Any]:
-    axis = {"gridcolor": SHADE, "zerolinecolor": SHADE, "linecolor": INK}
-    kinds = [{"type": "log"} if log else {} for log in (chart.log_x, chart.log_y)]
+def _layout(table: pd.DataFrame, chart: Chart, title: str) -> dict[str, Any]:
+    axis = {"gridcolor": SHADE, "zerolinecolor": SHADE, "linecolor": INK, "automargin": True}
     return {
         "template": "none",
         "title": {"text": _plain(title)},
@@ -166,6 +222,9 @@ def _layout(chart: Chart, title: str) -> dict[str, Any]:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": INK},
         "height": 380,
-        "xaxis": {**axis, **kinds[0], "title": {"text": _plain(chart.x_title)}},
-        "yaxis": {**axis, **kinds[1], "title": {"text": _plain(chart.y_title)}},
+        "margin": {"t": 64},
+        "barmode": "stack" if chart.by else "group",
+        "scattermode": "group" if chart.by and chart.kind == "dots" and "type" in _scale(table, chart) else "overlay",
+        "xaxis": {**axis, **_scale(table, chart), "title": {"text": _plain(chart.x_title), "standoff": 12}},
+        "yaxis": {**axis, **({"type": "log"} if chart.log_y else {}), "title": {"text": _plain(chart.y_title)}},
     }

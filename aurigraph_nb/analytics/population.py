@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aurigraph_nb.durations import Duration, Moment
+from aurigraph_nb.errors import BadOption
 
 from .bins import grid
 from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
@@ -16,6 +17,9 @@ from .result import Result, reading
 from .spells import Spells, coded, in_state_at, spells
 
 Ints = npt.NDArray[np.int64]
+
+MOST_CELLS = 5_000_000
+"""Rows that one call may make; how many groups there are is up to the feed."""
 
 
 def peers_over_time(
@@ -53,6 +57,11 @@ def peers_over_time(
     bins = grid(got, every)
     moments = np.maximum(bins.starts_ns, got.start_ns or 0)
     inside = _hidden(got, moments)
+    if bins.count * len(words) > MOST_CELLS:
+        raise BadOption(
+            f"every={every!r}: {bins.count:,} bins of {len(words):,} groups, and {MOST_CELLS:,} rows are the most; "
+            "take wider bins, or a range (start=, end=)"
+        )
     coverage = bins.coverage(got)
     parts = []
     for code, word in enumerate(words):
@@ -67,7 +76,7 @@ def peers_over_time(
     value = int(np.sum(there.cut_right & (there.end_ns > (got.end_ns or 0)))) if n else None
     name = "Peers connected at the end"
     line = reading(name, value, "", n, got.coverage, of="peer", why="no peers were seen")
-    chart = Chart("step", "timestamp", ("peers",), "UTC", "peers connected", by=by, holes=got.shown_holes())
+    chart = Chart("step", "timestamp", ("peers",), "time (UTC)", "peers connected", by=by, holes=got.shown_holes())
     return Result(name, value, "", table, line, (), got.coverage, n, chart)
 
 
@@ -132,5 +141,7 @@ def version_adoption(
     value = float(best["share"].iloc[0]) if len(best) else None
     name = f"Share of version {best['version'].iloc[0]!r}" if len(best) else "Share of the most common version"
     line = reading(name, value, "", whole.n, whole.coverage, of="peer", why="no connected peer told its version")
-    chart = Chart("step", "timestamp", ("share",), "UTC", "share of the peers", by="version", holes=whole.chart.holes)
+    chart = Chart(
+        "step", "timestamp", ("share",), "time (UTC)", "share of the peers", by="version", holes=whole.chart.holes
+    )
     return Result(name, value, "", whole.table, line, (), whole.coverage, whole.n, chart)

@@ -14,6 +14,7 @@ from .bins import Grid, grid
 from .decentralisation import fraction
 from .inequality import MEASURES, coalition
 from .inputs import Data, Floats, Gaps, OnGap, Rows, rows, whole, without_gaps
+from .numeric import counted
 from .plots import Chart
 from .powers import WEIGHTS, Holders, consensus_of, ranked
 from .result import Result, number
@@ -97,7 +98,7 @@ def _result(table: pd.DataFrame, got: Rows, every: Duration) -> Result:
     coverage = float(table["coverage"].mean()) if len(table) else None
     seen = "" if coverage is None else f"; coverage {100 * coverage:.4g} %"
     last = f"Nakamoto coefficient {number(value)} at the end" if value is not None else "unknown (no bin has a value)"
-    line = f"{name}: {last}, {len(table):,} bins; n = {len(got):,} rows{seen}"
+    line = f"{name}: {last}, {counted(len(table), 'bin')}; n = {counted(len(got), 'row')}{seen}"
     notes: tuple[str, ...] = (
         "each bin holds the last known weights; what changed in a gap is not known before it is told",
     )

@@ -5,9 +5,12 @@ Weights are kept as fractions, so that three equal members hold exactly a third 
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from aurigraph_nb.durations import Moment
 from aurigraph_nb.errors import BadOption, Incomplete, UnknownTopic
 
 from .inputs import Data, Floats, Rows, rows, whole
+from .numeric import counted
 from .readers import is_topic
 from .result import AnalyticsWarning
 
@@ -44,10 +48,15 @@ class Holders:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
-    def total(self) -> Weight:
-        """Sum of the weights, exact."""
-        return sum(self.weights, 0)
+    @cached_property
+    def whole_weights(self) -> tuple[int, ...]:
+        """The weights times one number that makes all of them whole: in the same proportions, exactly."""
+        return whole_numbers(self.weights)
+
+    @cached_property
+    def total(self) -> int:
+        """Sum of the whole weights, exact."""
+        return sum(self.whole_weights)
 
     @property
     def coverage(self) -> float | None:
@@ -57,7 +66,7 @@ class Holders:
     def shares(self) -> Floats:
         """Share of each member in the whole (0-1), heaviest first; empty where the whole is 0."""
         total = self.total
-        return np.array([float(Fraction(w) / total) for w in self.weights] if total else [], dtype=np.float64)
+        return np.array([w / total for w in self.whole_weights] if total else [], dtype=np.float64)
 
     def table(self) -> pd.DataFrame:
         """One row a member: rank, id, weight, share and cumulative_share."""
@@ -72,6 +81,16 @@ class Holders:
                 "cumulative_share": np.minimum(np.cumsum(shares), 1.0),
             }
         )
+
+
+def whole_numbers(weights: Sequence[Weight]) -> tuple[int, ...]:
+    """Weights as whole numbers in the same proportions: all times the least common multiple of their denominators.
+
+    >>> whole_numbers([Fraction(1, 2), Fraction(1, 3), 2])
+    (3, 2, 12)
+    """
+    scale = math.lcm(*{w.denominator for w in weights})
+    return tuple(w.numerator * (scale // w.denominator) for w in weights)
 
 
 def holders(
@@ -103,7 +122,7 @@ def holders(
         BadOption: a column is missing.
         Incomplete: ``require_complete=True``, and members are missing or nobody says how many there are.
     """
-    known = members_said(data, active)
+    known = members_said(data, active, end)
     if is_topic(data) and start is None and end is None and hasattr(data, "current_table"):
         data = data.current_table().reset_index()
     choices = WEIGHTS if weight is None else (weight,)
@@ -116,12 +135,12 @@ def holders(
     return check_complete(_ranked(last, choices, known), require_complete)
 
 
-def members_said(data: Data, active: Any) -> int | None:
-    """How many members there are, as ``active=`` or the consensus topic of the same feed says."""
+def members_said(data: Data, active: Any, end: Moment | None = None) -> int | None:
+    """How many members there are (before ``end``), as ``active=`` or the consensus topic of the same feed says."""
     if isinstance(active, int | np.integer):
         return whole("active", active)
     consensus = consensus_of(data) if active is None else active
-    return None if consensus is None else _last_active(consensus)
+    return None if consensus is None else _last_active(consensus, end)
 
 
 def check_complete(found: Holders, require_complete: bool) -> Holders:
@@ -171,8 +190,9 @@ def ranked(ids: list[str], values: list[Any], weight: str, active: int | None) -
         if exact is not None and exact >= 0:
             good.append((name, exact))
     left = len(ids) - len(good)
-    notes = (f"{left:,} members without a {weight} of at least 0 were left out",) if left else ()
-    good.sort(key=lambda item: -item[1])
+    notes = (f"left out, without a {weight} of at least 0: {counted(left, 'member')}",) if left else ()
+    sizes = whole_numbers([w for _, w in good])
+    good = [good[i] for i in sorted(range(len(good)), key=lambda i: -sizes[i])]
     return Holders(tuple(i for i, _ in good), tuple(w for _, w in good), weight, active, notes)
 
 
@@ -190,6 +210,7 @@ def _ranked(last: Rows, choices: tuple[str, ...], active: int | None) -> Holders
     return ranked([str(i) for i in last.texts("id")], last.objects(weight), weight, active)
 
 
+@lru_cache(maxsize=65_536, typed=True)
 def _exact(value: Any) -> Weight | None:
     """A weight as an exact number, None where it is none."""
     if value is None or isinstance(value, bool | str):
@@ -202,7 +223,7 @@ def _exact(value: Any) -> Weight | None:
 
 
 def consensus_of(data: Data) -> Any:
-    """The consensus topic of the feed that the topic ``data`` is of, if it is open; else None.
+    """The consensus topic of the feed that the topic ``data`` is of, if it is open, or was recorded; else None.
 
     Reading a topic opens it, and asking for one measure must not make a feed listen to more than it was told to.
     """
@@ -211,11 +232,12 @@ def consensus_of(data: Data) -> Any:
         consensus = None if feed is None else feed["consensus"]
     except (UnknownTopic, KeyError, TypeError):
         return None
-    return consensus if consensus is not None and getattr(consensus, "opened", True) else None
+    there = getattr(consensus, "recorded", False) or getattr(consensus, "opened", True)  # in a recording none is open
+    return consensus if consensus is not None and there else None
 
 
-def _last_active(consensus: Data) -> int | None:
-    known = rows(consensus, "active_validators", time=False).numbers("active_validators")
+def _last_active(consensus: Data, end: Moment | None) -> int | None:
+    known = rows(consensus, "active_validators", time=end is not None, end=end).numbers("active_validators")
     known = known[known > 0]
     return int(known[-1]) if len(known) else None
 

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -52,7 +53,8 @@ def tables_of(
     if timed and not any(c in have for c in TIME_COLUMNS):
         missing.append("timestamp (or recv_ns)")
     if missing:
-        raise BadOption(f"no column {', '.join(missing)}; there are {', '.join(map(str, have)) or 'none'}")
+        hint = _index_hint(data) if timed else ""
+        raise BadOption(f"no column {', '.join(missing)}; there are {', '.join(map(str, have)) or 'none'}{hint}")
     wanted = dict.fromkeys([*(TIME_COLUMNS if timed else ()), *needed, *optional])
     names = [c for c in wanted if c in have]
     table = _table(data, names, start, end, timed, reduce)
@@ -89,6 +91,16 @@ def names_of(data: Any) -> list[str]:
     raise BadOptionType(f"data is a {type(data).__name__}; expected {_KINDS}{hint}")
 
 
+def _index_hint(data: Any) -> str:
+    """Says where the times may be, if they are in an index under another name."""
+    name = getattr(getattr(data, "index", None), "name", None)
+    if name in (None, "recv", *TIME_COLUMNS):
+        return ""
+    return (
+        f", and an index called {name!r}; a time index is read if it is called 'timestamp': .rename_axis('timestamp')"
+    )
+
+
 def row_times(table: pa.Table) -> Column:
     """Time of each row as int64 ns, null where it has none: the server's, else the receive time."""
     parts = [_ns(table.column(c), c) for c in TIME_COLUMNS if c in table.column_names]
@@ -106,7 +118,12 @@ def _table(
         return _tidy(data.to_arrow(names, start=start, end=end))
     if hasattr(data, "collect_schema"):
         chosen = data.select(names)
-        return _tidy((chosen.collect() if hasattr(chosen, "collect") else chosen).to_arrow())
+        try:
+            return _tidy((chosen.collect() if hasattr(chosen, "collect") else chosen).to_arrow())
+        except pa.ArrowException as error:
+            raise BadOption(
+                f"a column of {', '.join(names)} is of a type that Arrow lacks ({error}); cast it"
+            ) from None
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     return _tidy((data if isinstance(data, pa.Table) else pa.table(data)).select(names))
@@ -147,12 +164,21 @@ def _of_pandas(frame: pd.DataFrame, names: Sequence[str]) -> pa.Table:
         if isinstance(values, pd.DataFrame):
             raise BadOption(f"there is more than one column {name!r}; give each column a name of its own")
         try:
-            columns[name] = pa.Array.from_pandas(values)
+            columns[name] = _exact(values)
         except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
             raise BadOption(f"column {name!r} mixes kinds of values ({error}); give it one dtype") from None
     if not columns:
         return _bare(len(frame))
     return _tidy(pa.table(columns))
+
+
+def _exact(values: pd.Series[Any]) -> pa.Array:
+    """A column as Arrow; Python integers beyond 64 bits become decimals, of up to 76 digits."""
+    try:
+        return pa.Array.from_pandas(values)
+    except OverflowError:
+        exact = [Decimal(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values.tolist()]
+        return pa.Array.from_pandas(pd.Series(exact, dtype=object))
 
 
 def _of_dask(

@@ -81,7 +81,9 @@ def time_to_recover(
     why = "no event has rows before and after it" if not lines else "fewer than half recovered"
     line = reading(name, value, "s", len(table), coverage, of="event", why=why)
     notes = _recovery_notes(len(moments), table, outside, within)
-    chart = Chart("dots", "event", ("seconds",), "UTC", "seconds until back", holes=got.shown_holes())
+    chart = Chart(
+        "dots", "event", ("seconds",), "time (UTC)", "watched until back (s)", by="recovered", holes=got.shown_holes()
+    )
     return Result(name, value, "s", table, line, notes, coverage, len(table), chart)
 
 

@@ -15,6 +15,7 @@ from aurigraph_nb.errors import BadOption, BadOptionType
 from .bins import Grid, grid, width
 from .gaptimes import Holes
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, one_of, rows, without_gaps
+from .numeric import counted
 from .plots import Chart
 from .readers import is_dask
 from .reducing import known_times, with_markers
@@ -107,7 +108,7 @@ def _result(table: pd.DataFrame, name: str, how: str, every: Any, got: Rows, tot
     empty = int(table[name].isna().sum())
     unit = {"rows": "rows", "rate_hz": "rows/s"}.get(name, UNITS.get(name, ""))
     title = f"{how} of {name} every {every}" if name not in ("rows", "rate_hz") else f"{name} every {every}"
-    line = reading(title, len(table), f"bins, {empty:,} of them NaN", total, coverage)
+    line = reading(title, len(table), f"{'bin' if len(table) == 1 else 'bins'}, {empty:,} of them NaN", total, coverage)
     label = f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " ")
     chart = Chart("line", "time", (name,), x_title="time (UTC)", y_title=label, holes=got.shown_holes())
     return Result(title, None, unit, table, line, _notes(got), coverage, total, chart)
@@ -115,8 +116,12 @@ def _result(table: pd.DataFrame, name: str, how: str, every: Any, got: Rows, tot
 
 def _notes(got: Rows) -> tuple[str, ...]:
     found = got.shown_holes()
-    told = (f"{len(found)} gaps hide {got.missing_s:,.3f} s; nothing is filled in for them",) if found else ()
-    return told + ((f"{got.untimed} rows had no time and were left out",) if got.untimed else ())
+    told = (
+        (f"hidden by {counted(len(found), 'gap')}: {got.missing_s:,.3f} s; nothing is filled in for them",)
+        if found
+        else ()
+    )
+    return told + ((f"without a time, and left out: {counted(got.untimed, 'row')}",) if got.untimed else ())
 
 
 def _check_share(value: Any) -> None:

@@ -84,7 +84,7 @@ def number(value: float | int | Decimal | None, digits: int = 5) -> str:
     size = abs(float(value))
     if isinstance(value, int) or (size < 10**15 and value == int(value)):
         return f"{int(value):,}"
-    if 10**digits <= size < 10**15:
+    if 10**digits - 0.5 <= size < 10**15:
         scale = 10 ** (len(str(int(size))) - digits)
         return f"{round(float(value) / scale) * scale:,}"
     return f"{value:,.{digits}g}"

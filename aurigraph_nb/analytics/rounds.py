@@ -43,7 +43,7 @@ def rounds_of(got: Rows) -> pd.DataFrame:
     ``losses`` (how often its leader was replaced or lost), ``outcome``, ``whole`` (no gap between its first row and
     the first of the next round, and that one is the next number).
     """
-    number = got.numbers("round")
+    number = got.integers("round")
     if not len(number):
         return _no_rounds()
     leader, names = coded(got.texts("leader"))
@@ -53,7 +53,7 @@ def rounds_of(got: Rows) -> pd.DataFrame:
     whole = _whole(got, number, begins)
     return pd.DataFrame(
         {
-            "round": number[begins].astype(np.int64),
+            "round": number[begins],
             "epoch": epoch[begins],
             "start_ns": got.time_ns[begins],
             "last_ns": got.time_ns[lasts],
@@ -151,7 +151,7 @@ def round_durations(
     value, n = middle(period), int(np.isfinite(period).sum())
     name = "Round period, median"
     line = reading(name, value, "s", n, got.coverage, of="round", why="no round was seen from its begin to the next")
-    chart = Chart("line", "start", ("period_s", "decision_s"), "UTC", "seconds", holes=got.shown_holes())
+    chart = Chart("line", "start", ("period_s", "decision_s"), "time (UTC)", "seconds", holes=got.shown_holes())
     notes = (f"without a period (a gap, a missing number, the end of the data): {counted(len(found) - n, 'round')}",)
     return Result(name, value, "s", table, line, notes if n < len(found) else (), got.coverage, n, chart)
 

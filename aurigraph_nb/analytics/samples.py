@@ -11,6 +11,7 @@ from aurigraph_nb.durations import Duration, Moment
 from .bins import grid
 from .gaptimes import Ints
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, without_gaps
+from .numeric import counted
 
 SILENT_PERIODS = 5
 """A series is broken, too, where rows are farther apart than so many usual distances; feeds call that idle."""
@@ -57,9 +58,9 @@ class Samples:
             gaps = "1 gap hides" if len(found) == 1 else f"{len(found):,} gaps hide"
             told += (f"{gaps} {self.got.missing_s:,.3f} of {self.got.span_s:,.3f} s; nothing is filled in",)
         if self.missing:
-            told += (f"{self.missing:,} rows had no value and were left out",)
+            told += (f"without a value, and left out: {counted(self.missing, 'row')}",)
         if self.got.untimed:
-            told += (f"{self.got.untimed:,} rows had no time and were left out",)
+            told += (f"without a time, and left out: {counted(self.got.untimed, 'row')}",)
         return told
 
 

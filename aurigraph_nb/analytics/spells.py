@@ -48,8 +48,8 @@ class Spells(NamedTuple):
         """Which were seen from their first to their last moment."""
         return np.asarray(~(self.cut_left | self.cut_right))
 
-    def where(self, mask: Flags) -> Spells:
-        """Those that the mask keeps."""
+    def where(self, mask: Flags | slice) -> Spells:
+        """Those that the mask, or a range of places, keeps."""
         return Spells._make(column[mask] for column in self)
 
     def table(self, thing: str, things: Sequence[Any], state: str, states: Sequence[Any]) -> pd.DataFrame:
@@ -101,7 +101,7 @@ def spells(times: Ints, things: Ints, states: Ints, holes: Holes, end_ns: int | 
     A spell without length stays where it is cut: that state was seen, if only for a moment.
 
     Args:
-        times: of the rows, ns, in any order (rows of equal time count in the order given).
+        times: of the rows, ns, in any order; of rows about one thing at one time the last one given counts.
         things: code of the thing that each row is about, at least 0; rows with a negative one are left out.
         states: code of the state that it is in from then on; negative: the row does not say, the state goes on.
         holes: when rows are missing.
@@ -112,6 +112,7 @@ def spells(times: Ints, things: Ints, states: Ints, holes: Holes, end_ns: int | 
         none, no = np.empty(0, np.int64), np.empty(0, np.bool_)
         return Spells(none, none, none, none, no, no)
     use = use[np.lexsort((use, times[use], things[use]))]
+    use = use[np.append((np.diff(times[use]) != 0) | (np.diff(things[use]) != 0), True)]
     t, k, s = times[use], things[use], states[use]
     known = known_until(t, holes)
     new_thing = np.append(True, k[1:] != k[:-1])

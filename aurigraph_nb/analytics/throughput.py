@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def throughput(
     value = float(np.mean(seen.values)) if len(seen) else None
     unit = UNITS.get(column, "")
     line = reading(f"Mean {column}", value, unit, len(seen), seen.got.coverage, why="no rows")
-    chart = Chart("bar", "statistic", ("value",), x_title="statistic", y_title=_titled(column))
+    chart = Chart("bar", "statistic", ("value",), "statistic", _titled(column), leave=("peak_to_mean",))
     name = f"Throughput ({column})"
     return Result(name, value, unit, table, line, seen.notes(), seen.got.coverage, len(seen), chart)
 
@@ -161,6 +162,7 @@ def sustained_rate(
         raise BadOption(f"hold={hold!r}: one or more durations above 0 were expected")
     seen = samples(data, column, on_gap=on_gap, start=start, end=end, gaps=gaps)
     ends = _held_until(seen, on_gap)
+    seen, ends = _lasting(seen, ends)
     parts = np.zeros(len(seen), np.int64) if on_gap == "ignore" else seen.stretches()
     found = [_sustained(seen, ends, parts, length) for length in lengths]
     table = pd.DataFrame(
@@ -222,6 +224,12 @@ def _held_until(seen: Samples, on_gap: OnGap) -> Times:
         limit = int(begun[after]) if after < len(begun) else t + SILENT_PERIODS * usual
         ends[i] = max(t, min(t + usual, limit, int(ends[i])))
     return ends
+
+
+def _lasting(seen: Samples, ends: Times) -> tuple[Samples, Times]:
+    """Without the values that another one of the same time replaced at once: they held for no time at all."""
+    kept = ends > seen.time_ns
+    return replace(seen, values=seen.values[kept], time_ns=seen.time_ns[kept]), ends[kept]
 
 
 def _sustained(seen: Samples, ends: Times, parts: Times, length: int) -> tuple[float, int] | None:

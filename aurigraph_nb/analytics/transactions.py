@@ -80,7 +80,14 @@ def failure_rate(
     line = reading(name, value, unit, total, got.coverage, of="settled transaction", why="none settled")
     table = _rates(got, settled, failed, every, confidence)
     chart = Chart(
-        "line", "timestamp", ("share",), "UTC", "share that failed", low="low", high="high", holes=got.shown_holes()
+        "line",
+        "timestamp",
+        ("share",),
+        "time (UTC)",
+        "share that failed",
+        low="low",
+        high="high",
+        holes=got.shown_holes(),
     )
     return Result(name, value, "", table, line, (SAMPLE,), got.coverage, total, chart)
 
@@ -178,8 +185,21 @@ def value_distribution(
     n = int(table["count"].sum())
     line = reading(name, value, unit, n, got.coverage, of="transaction", why=why)
     notes = (SAMPLE, *((f"no number, and left out: {counted(unread, 'amount')}",) if unread else ()))
-    chart = Chart("bar", "value_unit", ("mean",), "unit", "mean value", log_y=True)
-    return Result(name, value, unit, table, line, notes, got.coverage, n, chart)
+    chart = Chart("line", "quantile", ("amount",), "quantile", "value (in its unit)", by="value_unit", log_y=True)
+    return _Worths(name, value, unit, table, line, notes, got.coverage, n, chart)
+
+
+class _Worths(Result):
+    """The table has a row a unit; the figure shows the quantiles of each."""
+
+    def plot(self) -> Any:
+        """The quantiles of each unit."""
+        from .plots import draw
+
+        told = [c for c in self.table.columns if c.startswith("q")]
+        long = self.table.melt(id_vars="value_unit", value_vars=told, var_name="quantile", value_name="amount")
+        long["quantile"] = pd.to_numeric(long["quantile"].str[1:])
+        return draw(long.astype({"amount": float}), self.chart, title=self.name, empty=self.reading)
 
 
 def _worth(unit: str | None, values: list[int | Decimal | None], quantiles: Sequence[float]) -> tuple[Any, ...]:
@@ -213,8 +233,8 @@ def backlog(
     The notes tell Little's law (J. D. C. Little 1961, A proof for the queuing formula L = lambda W, Operations Research
     9, 383-387) on the same data: arrivals a second times the mean wait. In a steady state both agree.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), ``pending`` (mean over the bin, NaN where a gap touches it),
-    ``coverage``.
+    Table, one row a bin: ``timestamp`` (begin, UTC), ``pending`` (float64, mean over that part of the bin that lies
+    inside the data; NaN where a gap touches it), ``coverage`` (float64, 0-1).
 
     Raises:
         BadOption: a column ``hash`` or ``status`` is missing, or ``every`` is out of range.
@@ -229,8 +249,10 @@ def backlog(
     got = without_gaps(got, on_gap).by_time()
     begins, ends, settled = _waits(got)
     bins = grid(got, every)
-    pending = _mean_count(begins, ends, bins.starts_ns, bins.every_ns)
     stops = np.minimum(bins.starts_ns + bins.every_ns, got.end_ns or 0)
+    inside_s = np.maximum(stops - np.maximum(bins.starts_ns, got.start_ns or 0), 0) / 1e9
+    waiting_s = _waiting_seconds(begins, ends, bins.starts_ns, bins.every_ns)
+    pending = np.divide(waiting_s, inside_s, out=np.full(bins.count, np.nan), where=inside_s > 0)
     hidden = got.holes.missing(bins.starts_ns, np.maximum(bins.starts_ns, stops)) > 0
     table = pd.DataFrame(
         {"timestamp": bins.starts(), "pending": np.where(hidden, np.nan, pending), "coverage": bins.coverage(got)}
@@ -246,7 +268,7 @@ def backlog(
         notes.append(f"Little's law: {len(begins) / seen_s:.4g} a second times {waits.mean():.4g} s is {little:.4g}")
     if len(begins) > len(waits):
         notes.append(f"not seen to settle: {counted(len(begins) - len(waits), 'transaction')}")
-    chart = Chart("step", "timestamp", ("pending",), "UTC", "transactions pending", holes=got.shown_holes())
+    chart = Chart("step", "timestamp", ("pending",), "time (UTC)", "transactions pending", holes=got.shown_holes())
     return Result(name, value, "", table, line, tuple(notes), got.coverage, len(begins), chart)
 
 
@@ -266,8 +288,8 @@ def _waits(got: Rows) -> tuple[Ints, Ints, Any]:
     return begin, np.where(settled, end, np.maximum(last, begin)), settled
 
 
-def _mean_count(begins: Ints, ends: Ints, starts: Ints, every_ns: int) -> npt.NDArray[np.float64]:
-    """The mean number of intervals that go on in each bin: the time that they have in it, over its width."""
+def _waiting_seconds(begins: Ints, ends: Ints, starts: Ints, every_ns: int) -> npt.NDArray[np.float64]:
+    """The time, in seconds, that all the intervals together have in each bin."""
     edges = np.append(starts, starts[-1] + every_ns) if len(starts) else starts
     if not len(edges):
         return np.empty(0)
@@ -281,4 +303,4 @@ def _mean_count(begins: Ints, ends: Ints, starts: Ints, every_ns: int) -> npt.ND
         return np.asarray(count * ((edges - base) / 1e9) - sums[count])
 
     inside = np.diff(elapsed(begins) - elapsed(ends))
-    return np.asarray(np.maximum(inside, 0.0) / (every_ns / 1e9))
+    return np.asarray(np.maximum(inside, 0.0))

@@ -216,7 +216,7 @@ def jail_episodes(
     mean = middle(inside.seconds[inside.whole])
     if mean is not None:
         notes.append(f"median of the whole episodes: {mean:.5g} s")
-    chart = Chart("dots", "start", ("duration_s",), "UTC", "seconds", by="validator", holes=got.shown_holes())
+    chart = Chart("dots", "start", ("duration_s",), "time (UTC)", "seconds", by="validator", holes=got.shown_holes())
     return Result(name, value, "", table, line, tuple(notes), coverage, len(names), chart)
 
 
@@ -251,9 +251,11 @@ def proposal_gaps(
     things, names = coded(got.texts("id"))
     height, stretch = got.numbers("last_block_proposed"), got.stretches()
     use = np.flatnonzero((things >= 0) & np.isfinite(height))
+    use = use[np.argsort(things[use], kind="stable")]
+    edges = np.searchsorted(things[use], np.arange(len(names) + 1))
     lines, all_s = [], [np.empty(0)]
     for code, name in enumerate(names):
-        mine = use[things[use] == code]
+        mine = use[edges[code] : edges[code + 1]]
         rises = mine[1:][height[mine][1:] > height[mine][:-1]] if len(mine) else mine
         near = stretch[rises][1:] == stretch[rises][:-1]
         seconds = (np.diff(got.time_ns[rises]) / 1e9)[near]

@@ -55,15 +55,33 @@ UNDECODED_KEPT = 100
 
 
 class RecordingRecovered(UserWarning):
-    """A recording was not ended in good order: what had been flushed is there, and what was torn was cut off."""
+    """A recording was not ended in good order: what had been flushed is there, and what was torn was cut off.
+
+    >>> import warnings
+    >>> import aurigraph_nb as ag
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", ag.RecordingRecovered)  # open_recording raises instead of mending
+    """
 
 
 class RecordingDamaged(UserWarning):
-    """Something in a recording cannot be read; the rest can."""
+    """Something in a recording cannot be read; the rest can.
+
+    >>> import warnings
+    >>> import aurigraph_nb as ag
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", ag.RecordingDamaged)  # reading stops at damage instead of leaving it out
+    """
 
 
 class Recording(Feed):
-    """What was recorded, to be read. Made by :func:`open_recording` and :func:`aurigraph_nb.sample`."""
+    """What was recorded, to be read. Made by :func:`open_recording` and :func:`aurigraph_nb.sample`.
+
+    >>> import aurigraph_nb as ag
+    >>> rec = ag.sample("leader-churn", duration="1min", seed=7)
+    >>> rec.metrics.to_pandas().shape[0], rec.ended
+    (60, True)
+    """
 
     def __init__(
         self, source: Source, *, title: str = "", recovered: Sequence[Recovered] = (), truth: Truth | None = None
@@ -114,7 +132,12 @@ class Recording(Feed):
 
     @property
     def status(self) -> Status:
-        """Closed, with the counters of what was recorded."""
+        """Closed, with the counters of what was recorded.
+
+        >>> import aurigraph_nb as ag
+        >>> ag.sample(duration="10s").status.topics["metrics"].rows
+        10
+        """
         figures = self.source.figures()
         return Status(
             state=State.CLOSED,
@@ -163,7 +186,12 @@ class Recording(Feed):
 
     @property
     def gaps(self) -> Gaps:
-        """What is missing, why, and how sure that is; those of several recorders by their begin."""
+        """What is missing, why, and how sure that is; those of several recorders by their begin.
+
+        >>> import aurigraph_nb as ag
+        >>> ag.sample("outage", duration="10min", seed=7).gaps.to_pandas()["cause"].unique().tolist()
+        ['disconnect']
+        """
         gaps = Gaps(self.source.gaps())
         self.warn()
         return gaps
@@ -247,7 +275,12 @@ class Recording(Feed):
         return self.source.tapes()
 
     def info(self) -> RecordingInfo:
-        """What is in it, by whom, how much, and how complete. Prints as a report; ``to_dict()`` for programs."""
+        """What is in it, by whom, how much, and how complete. Prints as a report; ``to_dict()`` for programs.
+
+        >>> import aurigraph_nb as ag
+        >>> ag.sample(duration="10s").info().to_dict()["protocol"]
+        'portal'
+        """
         return info_of(self.source, self.recovered)
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
@@ -258,6 +291,10 @@ class Recording(Feed):
         ``df()``, ``pl()``, ``arrow()`` and ``fetchall()``.
 
         :raises MissingExtra: if DuckDB is not installed
+
+        >>> import aurigraph_nb as ag
+        >>> ag.sample(duration="10s").sql("SELECT count(*) FROM metrics").fetchall()
+        [(10,)]
         """
         topics = {name: (topic.store_schema, self.source.stretches(name)) for name, topic in self._recorded_topics()}
         relation: duckdb.DuckDBPyRelation = self._database.sql(query, topics, self.source.gaps())
@@ -274,6 +311,11 @@ class Recording(Feed):
         :param progress: is told the segments done and all segments, after each
         :returns: true if all is well; prints as a report
         :raises BadOption: for a recording in memory
+
+        >>> import aurigraph_nb as ag
+        >>> rec = ag.open_recording(ag.sample(duration="10s").save("ten-seconds"))
+        >>> bool(rec.verify())
+        True
         """
         return verifying.verify(self._directory("verify"), quick=quick, progress=progress)
 
@@ -282,6 +324,12 @@ class Recording(Feed):
 
         :returns: what was sealed, and what could not be; recorders that are at work are left alone
         :raises BadOption: for a recording in memory
+
+        >>> import aurigraph_nb as ag
+        >>> rec = ag.open_recording(ag.sample(duration="10s").save("ten-seconds"))
+        >>> _ = rec.rebuild()
+        >>> len(rec.metrics.to_pandas())
+        10
         """
         done = rebuilding.rebuild(self._directory("rebuild"))
         self._look_again(anew=True)
@@ -291,6 +339,11 @@ class Recording(Feed):
         """Look again at a recording that is still being written; returns whether anything changed.
 
         Rows, states and gaps are then as of now; tables that were made before stay as they are.
+
+        >>> import aurigraph_nb as ag
+        >>> rec = ag.open_recording(ag.sample(duration="10s").save("ten-seconds"))
+        >>> rec.refresh()  # nobody writes it any more
+        False
         """
         return self._look_again()
 
@@ -323,6 +376,10 @@ class Recording(Feed):
         :param created_ns: when it was made, ns since 1970 UTC; default: as in memory
         :raises BadOption: if it is in a directory already
         :raises RecordingError: if the directory is not empty, or cannot be written
+
+        >>> import aurigraph_nb as ag
+        >>> ag.sample(duration="10s").save("ten-seconds").name
+        'ten-seconds'
         """
         if not isinstance(self.source, LinesSource):
             raise BadOption(f"save: this recording is in {self.source.path} already; copy the directory")
@@ -347,6 +404,10 @@ class Recording(Feed):
         :raises BadOption: for an option that is not accepted
         :raises RecordingError: if something is there, or it cannot be written
         :raises MissingExtra: if the format needs a package that is not installed
+
+        >>> import aurigraph_nb as ag
+        >>> ag.sample(duration="10s").export("csv", "as-csv").name
+        'as-csv'
         """
         from ..exporting.export import export
 
@@ -360,7 +421,14 @@ class Recording(Feed):
         return self.source.directory
 
     def close(self) -> None:
-        """Let go of the database. Everything can still be read, and opens it again."""
+        """Let go of the database. Everything can still be read, and opens it again.
+
+        >>> import aurigraph_nb as ag
+        >>> rec = ag.sample(duration="10s")
+        >>> rec.close()
+        >>> len(rec.metrics.to_pandas())
+        10
+        """
         self._database.close()
         super().close()
 
@@ -406,6 +474,11 @@ def open_recording(path: str | os.PathLike[str], *, recover: bool = True) -> Rec
     :raises RecordingError: if there is no recording, or it cannot be read
     :raises RecordingTooNew: if a newer version made it
     :raises RecordingCorrupt: if it cannot be told what it is
+
+    >>> import aurigraph_nb as ag
+    >>> path = ag.sample(duration="10s", seed=7).save("ten-seconds")
+    >>> len(ag.open_recording(path).metrics.to_pandas())
+    10
     """
     directory = directories.open(path)
     recovered = recovering.recover(directory) if recover else ()

@@ -63,6 +63,13 @@ class Recorder:
     """Writes a feed down until it is closed, the feed is closed, or the disk is full. Made by ``feed.record(path)``.
 
     A context manager. Everything may be read on any thread, also after the end.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+    >>> with feed.record("run", topics="metrics") as recorder:
+    ...     recorder.wait(2, timeout=30)
+    >>> recorder.running, recorder.frames >= 2, recorder.lost
+    (False, True, 0)
     """
 
     def __init__(
@@ -155,7 +162,15 @@ class Recorder:
         return free
 
     def progress(self) -> Progress:
-        """All of it at one moment."""
+        """All of it at one moment.
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> with feed.record("run", topics="metrics") as recorder:
+        ...     recorder.wait(1, timeout=30)
+        >>> recorder.progress().frames >= 1
+        True
+        """
         book = self._feed.intake.book
         return Progress(
             running=self.running,
@@ -200,6 +215,13 @@ class Recorder:
         :raises FeedTimeout: if it is not so in time
         :raises RecordingError: if it ended with fewer frames
         :raises WrongThread: on the I/O thread
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> with feed.record("run", topics="metrics") as recorder:
+        ...     recorder.wait(2, timeout=30)
+        >>> recorder.frames >= 2
+        True
         """
         self._feed.check_thread("wait")
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
@@ -225,6 +247,14 @@ class Recorder:
         :raises FeedTimeout: if it is not so in time
         :raises RecordingError: if the recording ended early
         :raises WrongThread: on the I/O thread
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> with feed.record("run", topics="metrics") as recorder:
+        ...     _ = feed.metrics.take(2, timeout=30)
+        ...     recorder.flush(timeout=30)
+        ...     recorder.frames >= 2
+        True
         """
         self._feed.check_thread("flush")
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
@@ -237,6 +267,13 @@ class Recorder:
         """End the recording: write what waits, seal, and wait for that. The feed goes on. Harmless twice.
 
         (A call on the I/O thread does not wait. One that was interrupted can be repeated.)
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
+        >>> recorder = feed.record("run", topics="metrics")
+        >>> recorder.close()
+        >>> recorder.running, feed.closed
+        (False, False)
         """
         io = iothread.get()
         if io.here:

@@ -122,7 +122,8 @@ class PartWriter:
         if self._writer is None:
             self._file = HashedFile(self._root / self.path)
             sink = cast("IO[Any]", self._file)  # as much of one as a writer needs
-            self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd", write_page_checksum=True)
+            how = encodings(self._schema)
+            self._writer = pq.ParquetWriter(sink, self._schema, compression="zstd", write_page_checksum=True, **how)
         table = pa.Table.from_batches(self._batches).combine_chunks()  # one dictionary a column
         self._writer.write_table(table.replace_schema_metadata(self._schema.metadata), row_group_size=ROW_GROUP)
         self._batches, self._group_rows, self._group_bytes = [], 0, 0
@@ -155,6 +156,17 @@ class PartWriter:
         """Leave nothing behind of a part that is not finished."""
         if self._file is not None:
             self._file.drop()
+
+
+def encodings(schema: pa.Schema) -> dict[str, Any]:
+    """How the columns are written: whole numbers and times as differences, which are small, all others by dictionary.
+
+    >>> encodings(pa.schema([("n", pa.int64()), ("tps", pa.float64())]))
+    {'use_dictionary': ['tps'], 'column_encoding': {'n': 'DELTA_BINARY_PACKED'}}
+    """
+    whole = [field.name for field in schema if pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)]
+    others = [name for name in schema.names if name not in whole]
+    return {"use_dictionary": others, "column_encoding": dict.fromkeys(whole, "DELTA_BINARY_PACKED")}
 
 
 def stamp(recorder: str, segment: int, topic: str) -> dict[bytes, bytes]:

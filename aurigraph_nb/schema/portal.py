@@ -6,7 +6,13 @@ from .base import Category, Decimal38, Record, Time
 
 
 class Metrics(Record, frozen=True, kw_only=True):
-    """Load and resources of a node; every second."""
+    """Load and resources of a node; every second.
+
+    >>> import aurigraph_nb as ag
+    >>> row = ag.sample(duration="1min", seed=7).metrics.latest
+    >>> isinstance(row, ag.Metrics), row.tps > 0
+    (True, True)
+    """
 
     tps: float | None = None
     """Transactions per second."""
@@ -23,7 +29,13 @@ class Metrics(Record, frozen=True, kw_only=True):
 
 
 class Transaction(Record, frozen=True, kw_only=True):
-    """One transaction, sent at each change of its status."""
+    """One transaction, sent at each change of its status.
+
+    >>> import aurigraph_nb as ag
+    >>> row = ag.sample(duration="1min", seed=7).transactions.latest
+    >>> isinstance(row, ag.Transaction), row.status in ("PENDING", "CONFIRMED", "FAILED")
+    (True, True)
+    """
 
     hash: str | None = None
     sender: str | None = None
@@ -45,7 +57,13 @@ class Transaction(Record, frozen=True, kw_only=True):
 
 
 class Validator(Record, frozen=True, kw_only=True):
-    """One validator as announced; sent when something about it changes."""
+    """One validator as announced; sent when something about it changes.
+
+    >>> import aurigraph_nb as ag
+    >>> row = ag.sample(duration="1min", seed=7).validators.latest
+    >>> isinstance(row, ag.Validator), row.voting_power > 0
+    (True, True)
+    """
 
     id: Category | None = None
     address: str | None = None
@@ -64,7 +82,13 @@ class Validator(Record, frozen=True, kw_only=True):
 
 
 class Consensus(Record, frozen=True, kw_only=True):
-    """State of the consensus; sent when it changes."""
+    """State of the consensus; sent when it changes.
+
+    >>> import aurigraph_nb as ag
+    >>> row = ag.sample(duration="1min", seed=7).consensus.latest
+    >>> isinstance(row, ag.Consensus), row.round > 0
+    (True, True)
+    """
 
     leader: Category | None = None
     state: Category | None = None
@@ -86,7 +110,13 @@ class Consensus(Record, frozen=True, kw_only=True):
 
 
 class Peer(Record, frozen=True, kw_only=True):
-    """One peer of the network; sent when something about it changes."""
+    """One peer of the network; sent when something about it changes.
+
+    >>> import aurigraph_nb as ag
+    >>> row = ag.sample(duration="1min", seed=7).network.latest
+    >>> isinstance(row, ag.Peer), row.latency_ms > 0
+    (True, True)
+    """
 
     peer_id: Category | None = None
     address: str | None = None

@@ -15,6 +15,7 @@ from .error_monitor import ErrorMonitor
 from .feed_tables import PeerTable, TransactionList, ValidatorTable
 from .flow import FlowCounters
 from .inference import AggregateStats, ModelTable, RateLimits, RequestHistory, SystemHealth
+from .live_result import LiveResult
 from .live_tables import BlockTable
 from .logs import ConsensusLog, EventLog, NetworkLog, ValidatorLog
 from .metrics_card import MetricsCard
@@ -42,6 +43,7 @@ __all__ = [
     "EventLog",
     "FlowCounters",
     "LiveChart",
+    "LiveResult",
     "LiveTable",
     "LiveWidget",
     "MetricsCard",

@@ -31,6 +31,7 @@ _PARTS = {
         "map_pointer",
         "network_map",
     ),
+    "result": ("chart_plotly", "result"),
     "table": ("tools", "table_rows", "table_cells", "table_keys", "table_extras", "table"),
 }
 """Files of a widget's script where it has several, in their order."""

@@ -88,6 +88,11 @@ class ConsensusState(Card):
     Takes a feed, or its consensus topic. ``rate_hz``: most updates a second. Block times are shown as the server sends
     them: their unit is not told.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ConsensusState(feed)
+    ConsensusState(consensus)
+
     Raises:
         BadOptionType: something else was given, or there is no such option.
     """
@@ -132,6 +137,11 @@ class NetworkCard(Card):
     """The network as a whole: its health, nodes and validators, from a feed of the live stream.
 
     ``rate_hz``: most updates a second.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="live", seed=7)
+    >>> ag.NetworkCard(feed)
+    NetworkCard(network_status)
 
     Raises:
         BadOptionType: something else was given, or there is no such option.

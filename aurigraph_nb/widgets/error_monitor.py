@@ -25,6 +25,11 @@ class ErrorMonitor(LiveWidget):
     stored rows stay. ``height`` in pixels; ``rate_hz``: most updates a second; ``when_offline="simulate"``:
     made-up data, labelled as such and not given to ``on_error``, while the feed is disconnected.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7)
+    >>> ag.ErrorMonitor(feed)
+    ErrorMonitor(errors)
+
     Raises:
         BadOption: an option out of its bounds.
         BadOptionType: something else was given, or there is no such option.

@@ -45,6 +45,11 @@ class ModelTable(_StateTable):
     ``height`` in pixels; ``rate_hz``: most updates a second; ``when_offline="simulate"``: made-up data, labelled as
     such, while the feed is disconnected.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7)
+    >>> ag.ModelTable(feed)
+    ModelTable(models)
+
     Raises:
         BadOption: an option out of its bounds.
         BadOptionType: something else was given, or there is no such option.
@@ -73,6 +78,11 @@ class RateLimits(_StateTable):
 
     Takes a feed of the inference stream, or its topic; the options are those of :class:`ModelTable`.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7)
+    >>> ag.RateLimits(feed)
+    RateLimits(rate_limits)
+
     Raises:
         BadOption: an option out of its bounds.
         BadOptionType: something else was given, or there is no such option.
@@ -97,6 +107,11 @@ class RequestHistory(_StateTable):
 
     ``size``: how many are kept (default 100; the topic keeps that many too, if it kept fewer). The button does what
     ``feed.requests.clear()`` does: the stored rows stay. The other options are those of :class:`ModelTable`.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7)
+    >>> ag.RequestHistory(feed)
+    RequestHistory(requests)
 
     Raises:
         BadOption: an option out of its bounds.
@@ -132,6 +147,11 @@ class SystemHealth(Card):
 
     Takes a feed of the inference stream, or its system topic. Healthy: CPU and memory below 90 %, the GPU (if there is
     one) below 95 %, fewer than 1,000 in the queue. The options are those of :class:`ModelTable`, without a height.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7)
+    >>> ag.SystemHealth(feed)
+    SystemHealth(system)
 
     Raises:
         BadOption: an option out of its bounds.
@@ -174,6 +194,11 @@ class AggregateStats(Card):
     """Sums and means over the models, and how many requests and errors there were lately. Takes an inference feed.
 
     The options are those of :class:`ModelTable`, without a height.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="fakeai", seed=7)
+    >>> ag.AggregateStats(feed)
+    AggregateStats(feed)
 
     Raises:
         BadOption: an option out of its bounds.

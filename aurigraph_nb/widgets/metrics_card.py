@@ -26,6 +26,11 @@ class MetricsCard(Card):
     most that this card has seen. ``rate_hz``: most updates a second; ``when_offline="simulate"`` (inference only):
     made-up data, labelled as such, while the feed is disconnected.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.MetricsCard(feed)
+    MetricsCard(metrics)
+
     Raises:
         BadOption: ``when_offline`` for a system that has no made-up data.
         BadOptionType: something else was given, or there is no such option.

@@ -184,8 +184,8 @@ def of_topic(widget: str, given: object) -> Source:
     Raises:
         BadOptionType: it is something else.
     """
-    if not _is_topic(given):
-        hint = " This is a feed: choose one of its topics." if _is_feed(given) else ""
+    if not is_topic(given):
+        hint = " This is a feed: choose one of its topics." if is_feed(given) else ""
         raise BadOptionType(f"{widget} needs a topic such as feed.metrics, not {type(given).__name__}.{hint}")
     return Source(topic=given, feed=getattr(given, "feed", None))
 
@@ -197,7 +197,7 @@ def of_feed(widget: str, given: object, topic: str | None = None) -> Source:
         BadOptionType: it is something else.
         UnknownTopic: the feed has no such topic.
     """
-    if not _is_feed(given):
+    if not is_feed(given):
         raise BadOptionType(f"{widget} needs a feed such as ag.connect(…) returns, not {type(given).__name__}.")
     feed = cast(FeedLike, given)
     return Source(topic=None if topic is None else feed[topic], feed=feed)
@@ -210,16 +210,18 @@ def of_either(widget: str, given: object, topic: str, *records: type[Record]) ->
         BadOptionType: it is something else.
         UnknownTopic: the feed has no such topic.
     """
-    source = of_feed(widget, given, topic) if _is_feed(given) else of_topic(widget, given)
+    source = of_feed(widget, given, topic) if is_feed(given) else of_topic(widget, given)
     if not issubclass(source.topic.record_type, records):
         rows, wanted = source.topic.record_type.__name__, " or ".join(record.__name__ for record in records)
         raise BadOptionType(f"{widget} needs a topic of {wanted} rows; {source.topic.name!r} has {rows}.")
     return source
 
 
-def _is_topic(given: object) -> bool:
+def is_topic(given: object) -> bool:
+    """Whether a widget can read it as a topic."""
     return hasattr(given, "record_type") and hasattr(given, "store")
 
 
-def _is_feed(given: object) -> bool:
-    return hasattr(type(given), "__getitem__") and hasattr(type(given), "reconnect") and not _is_topic(given)
+def is_feed(given: object) -> bool:
+    """Whether a widget can read it as a feed."""
+    return hasattr(type(given), "__getitem__") and hasattr(type(given), "reconnect") and not is_topic(given)

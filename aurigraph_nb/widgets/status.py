@@ -79,6 +79,11 @@ class ConnectionBadge(StatusWidget):
 
     ``rate_hz``: most updates a second.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ConnectionBadge(feed)
+    ConnectionBadge(feed)
+
     Raises:
         BadOptionType: something else was given, or there is no such option.
     """
@@ -100,6 +105,11 @@ class ConnectionStatus(StatusWidget):
     who asked their system for less motion fold it themselves). ``show_details``: the rows; ``show_latency``: round trip
     times; ``position``: ``"inline"``, or ``"fixed"`` in the corner of the page; ``on_refresh``: called without argument
     on the callback thread; ``rate_hz``: most updates a second. A change of state shows at once, counters once a second.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ConnectionStatus(feed)
+    ConnectionStatus(feed)
 
     Raises:
         BadOption: ``position`` is neither inline nor fixed.
@@ -189,6 +199,11 @@ class ConnectionStats(Card):
 
     How many there are and stand, their health, messages, reconnects, latency, frames not understood, rows dropped.
     ``rate_hz``: most updates a second.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ConnectionStats(feed)
+    ConnectionStats(feed)
 
     Raises:
         BadOptionType: something else was given, or there is no such option.

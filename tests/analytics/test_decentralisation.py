@@ -10,6 +10,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import aurigraph_nb as ag
 from aurigraph_nb import analytics
 from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
 
@@ -150,7 +151,7 @@ def test_the_stake_stands_in_where_nobody_has_a_voting_power():
 
 def test_weights_that_are_none_are_left_out_and_counted():
     result = analytics.gini(stakes([1.0, 1.0, -5.0, float("nan"), float("inf")]))
-    assert result.n == 2 and result.notes[0].startswith("3 members without")
+    assert result.n == 2 and result.notes[0] == "left out, without a voting_power of at least 0: 3 members"
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -210,6 +211,26 @@ def test_a_topic_asks_the_consensus_of_its_feed_and_its_own_state(feed):
     with pytest.warns(analytics.AnalyticsWarning):
         early = analytics.nakamoto(feed.validators, end="2026-01-01 00:00:10")
     assert early.n < result.n
+
+
+def test_a_recorded_topic_asks_the_consensus_that_was_recorded_with_it():
+    recording = ag.sample("jailing", "1min", seed=7)
+    with pytest.warns(analytics.AnalyticsWarning, match="11 of 18 active validators"):
+        early = analytics.nakamoto(recording.validators, end="2026-01-01 00:00:20")
+    assert early.n == 11 and early.coverage == 11 / 18
+    over_time = analytics.decentralisation_over_time(recording.validators, "10s").table
+    assert over_time["active"].tolist()[:2] == [18, 18] and over_time["active"].min() < 18
+
+
+def test_how_many_there_are_is_what_was_last_said_before_the_end():
+    recording = ag.sample("jailing", "1min", seed=7)
+    during = recording.consensus.to_pandas(end="2026-01-01 00:00:40")["active_validators"].iloc[-1]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        result = analytics.nakamoto(recording.validators, end="2026-01-01 00:00:40")
+    after = recording.consensus.latest.active_validators
+    assert during == 14 and after == 18
+    assert [f"of {during} active" in str(w.message) for w in told] == [True] and result.coverage == result.n / during
 
 
 @pytest.mark.parametrize("threshold", [0, 1, -1, "a third", float("nan")])

@@ -93,20 +93,34 @@ def test_what_waits_confirms_and_fails_is_the_whole(ends):
     assert table[["confirmed", "failed", "censored"]].to_numpy().sum() == len(ends)
 
 
-def test_a_gap_censors_what_was_not_seen_to_end_and_keeps_what_was(gap):
+def test_a_gap_censors_whatever_it_interrupts(gap):
     lives = [(0.0, 2.0, "CONFIRMED"), (4.0, 10.0, "CONFIRMED"), (4.0, 0, None), (16.0, 0, None)]
     table = analytics.time_to_finality(ledger(lives, 20.0), gaps=gap((5, 12), topic="transactions")).table
     told = table[["time_s", "confirmed", "censored"]].to_numpy().tolist()
-    assert told == [[0, 0, 0], [1, 0, 1], [2, 1, 0], [4, 0, 1], [10, 1, 0]]
+    assert told == [[0, 0, 0], [1, 0, 2], [2, 1, 0], [4, 0, 1]]
     ignored = analytics.time_to_finality(ledger(lives, 20.0), gaps=gap((5, 12)), on_gap="ignore").table
     assert ignored.loc[ignored["censored"] > 0, "time_s"].tolist() == [4, 16]
+    assert ignored["confirmed"].sum() == 2
     with pytest.raises(Incomplete):
         analytics.time_to_finality(ledger(lives, 20.0), gaps=gap((5, 12)), on_gap="raise")
 
 
+def test_gaps_do_not_make_transactions_look_slow(gap):
+    """Half of the time hidden, exponential waits of 4 s on average: the curve has to stay that of the waits."""
+    rng = np.random.default_rng(1)
+    begin, wait = rng.uniform(0, 2000, 4000), rng.exponential(4.0, 4000)
+    told = [(t, f"0x{i}", s) for i in range(4000) for t, s in ((begin[i], "PENDING"), (begin[i] + wait[i], "CONFIRMED"))]
+    frame = pd.DataFrame([row for row in told if row[0] % 20 < 10], columns=["at", "hash", "status"])
+    frame = frame.assign(timestamp=BASE + pd.to_timedelta((frame.pop("at") * 1e9).astype("int64"), unit="ns"))
+    holes = gap(*((k + 10, k + 20) for k in range(0, 2000, 20)), topic="transactions")
+    curve = analytics.time_to_finality(frame, gaps=holes).table.set_index("time_s")["survival"]
+    for seconds in (1, 2, 4, 6):
+        assert curve[curve.index <= seconds].iloc[-1] == pytest.approx(np.exp(-seconds / 4), abs=0.04)
+
+
 def test_what_began_unseen_is_left_out_and_counted():
     result = analytics.time_to_finality(ledger([(0.0, 1.0, "CONFIRMED")] * 3, 5.0))
-    assert result.n == 3 and "1 transactions were first seen after PENDING" in result.notes[-1]
+    assert result.n == 3 and "first seen after PENDING, and left out: 1 transaction" in result.notes[-1]
 
 
 def test_a_status_told_twice_counts_once_and_the_first_end_counts():

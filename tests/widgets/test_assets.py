@@ -7,8 +7,9 @@ import pytest
 
 from aurigraph_nb.widgets import assets
 
-NAMES = ["banner", "card", "chart", "log", "status", "table"]
-LARGER = {"table": 60_000}  # sort, filters, keyboard, details, totals: all that a widget may have
+NAMES = ["banner", "card", "chart", "dashboard", "log", "network_map", "replay_controls", "result", "status", "table"]
+# Sort, filters, keyboard, details, totals; an outline of the world: all that a widget may have.
+LARGER = {"table": 60_000, "network_map": 60_000}
 
 
 def test_compacting_leaves_the_code_alone():
@@ -20,7 +21,7 @@ def test_compacting_leaves_the_code_alone():
 def test_every_script_is_the_common_part_and_its_own(name):
     script = assets.script(name)
     assert script.index("class Link") < script.index("export default defineWidget(")
-    assert script.count("export default") == (2 if name == "chart" else 1)  # the chart wraps plotly.js in a module
+    assert script.count("export default") == (2 if name in ("chart", "result") else 1)  # these wrap plotly.js
 
 
 @pytest.mark.parametrize("name", NAMES)
