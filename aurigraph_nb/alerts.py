@@ -36,7 +36,16 @@ log = logging.getLogger("aurigraph_nb.alerts")
 
 
 class Alarm(Event, frozen=True, kw_only=True):
-    """One time that an alert was raised (type ``ALERT``) or cleared (type ``CLEARED``)."""
+    """One time that an alert was raised (type ``ALERT``) or cleared (type ``CLEARED``).
+
+    >>> import aurigraph_nb as ag
+    >>> alarms = []
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="5s", topics=["metrics"])
+    >>> with ag.alert(feed.metrics, lambda row: row.tps > 0, alarms.append, name="traffic"):
+    ...     feed.join(timeout=30)
+    >>> alarms[0].name, alarms[0].record.tps > 0
+    ('traffic', True)
+    """
 
     name: str
     """The alert's name."""
@@ -83,7 +92,15 @@ class Trigger:
 
 
 class Alert:
-    """A condition on a topic's rows that is watched until :meth:`close`; made by :func:`alert`."""
+    """A condition on a topic's rows that is watched until :meth:`close`; made by :func:`alert`.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="5s", topics=["metrics"])
+    >>> with ag.alert(feed.metrics, lambda row: row.tps < 0, name="never") as watched:
+    ...     feed.join(timeout=30)
+    >>> watched.rows, watched.raised, watched.active
+    (5, 0, False)
+    """
 
     def __init__(
         self,

@@ -18,7 +18,14 @@ from .result import Result, number, reading
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interarrival(Result):
-    """Times between events, with the test against an exponential distribution."""
+    """Times between events, with the test against an exponential distribution.
+
+    >>> import aurigraph_nb as ag
+    >>> from aurigraph_nb import analytics
+    >>> found = analytics.interarrival(ag.sample("steady", duration="2min", seed=7).transactions)
+    >>> isinstance(found, analytics.Interarrival), found.n > 0
+    (True, True)
+    """
 
     statistic: float | None = None
     """Largest distance of the two distribution functions (D of Lilliefors), 0-1."""

@@ -107,7 +107,14 @@ def correlated(laid: Floats, lags: int) -> tuple[Floats, Any]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Periodicity(Result):
-    """The period that stands out most, and how likely chance would make one like it."""
+    """The period that stands out most, and how likely chance would make one like it.
+
+    >>> import aurigraph_nb as ag
+    >>> from aurigraph_nb import analytics
+    >>> found = analytics.periodicity(ag.sample("steady", duration="2min", seed=7).metrics)
+    >>> isinstance(found, analytics.Periodicity), found.n > 0
+    (True, True)
+    """
 
     power: float | None = None
     """Share of the variance that a sine of that period explains, 0-1."""

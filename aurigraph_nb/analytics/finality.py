@@ -27,7 +27,14 @@ SAMPLED = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Finality(Result):
-    """Times from PENDING to CONFIRMED: the Kaplan-Meier curve, and what became of the transactions."""
+    """Times from PENDING to CONFIRMED: the Kaplan-Meier curve, and what became of the transactions.
+
+    >>> import aurigraph_nb as ag
+    >>> from aurigraph_nb import analytics
+    >>> found = analytics.time_to_finality(ag.sample("steady", duration="2min", seed=7).transactions)
+    >>> isinstance(found, analytics.Finality), found.n > 0
+    (True, True)
+    """
 
     low: float | None = None
     """Lower end of the interval of the median, s; None where it cannot be told."""

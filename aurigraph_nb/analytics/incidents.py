@@ -128,7 +128,14 @@ def _inside(first: Any, stop: Any, n: int) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Incidents(Result):
-    """Incidents, and the counts that they were found in."""
+    """Incidents, and the counts that they were found in.
+
+    >>> import aurigraph_nb as ag
+    >>> from aurigraph_nb import analytics
+    >>> found = analytics.incidents(ag.sample("leader-churn", duration="10min", seed=7).consensus)
+    >>> isinstance(found, analytics.Incidents), found.n > 0
+    (True, True)
+    """
 
     rounds: pd.DataFrame = field(default_factory=pd.DataFrame)
     """One row a round: ``round``, ``start`` (UTC), ``losses`` (NaN where a gap hides some), ``incident`` (its number,

@@ -19,7 +19,17 @@ SHOWN_ROWS = 10
 
 
 class AnalyticsWarning(UserWarning):
-    """A result is less than it looks: members are missing, or a sample is too small for what was asked."""
+    """A result is less than it looks: members are missing, or a sample is too small for what was asked.
+
+    >>> import warnings
+    >>> import pandas as pd
+    >>> from aurigraph_nb import analytics
+    >>> half = pd.DataFrame({"id": ["a", "b"], "voting_power": [60.0, 40.0]})
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", analytics.AnalyticsWarning)  # it is known that two of four are missing
+    ...     analytics.nakamoto(half, active=4).coverage
+    0.5
+    """
 
 
 @dataclass(frozen=True, eq=False, repr=False)

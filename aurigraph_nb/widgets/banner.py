@@ -25,6 +25,12 @@ class AlertBanner(LiveWidget):
 
     Raises:
         BadOptionType: something else was given, or there is no such option.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> slow = ag.alert(feed.metrics, lambda row: row.tps < 1e5, name="slow")
+    >>> ag.AlertBanner(slow)
+    AlertBanner(slow)
     """
 
     _esm = script("banner")

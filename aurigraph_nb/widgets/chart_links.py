@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
 
 class TimeLink:
-    """Charts with one time axis. Close it, or use it as a context manager; closing twice is harmless."""
+    """Charts with one time axis. Close it, or use it as a context manager; closing twice is harmless.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> link = ag.link_time(ag.TPSChart(feed), ag.LiveChart(feed.metrics, y="cpu_percent"))
+    >>> link.close()
+    >>> link.charts
+    ()
+    """
 
     def __init__(self, charts: Iterable[LiveChart]) -> None:
         self._charts = tuple(charts)
@@ -53,6 +61,12 @@ def link_time(*charts: LiveChart) -> TimeLink:
     Raises:
         BadOption: fewer than two different charts.
         BadOptionType: something else than a chart.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> with ag.link_time(ag.TPSChart(feed), ag.LiveChart(feed.metrics, y="cpu_percent")) as link:
+    ...     len(link.charts)
+    2
     """
     from .live_chart import LiveChart
 

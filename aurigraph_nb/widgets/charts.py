@@ -29,6 +29,11 @@ class TPSChart(LiveChart):
     events, e.g. ``events=["LEADER_CHANGE", "EPOCH_CHANGE"]`` (the feed needs a consensus topic). ``last``: how much
     time the chart shows (default 10 minutes); the other options are those of :class:`LiveChart`.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.TPSChart(feed)
+    TPSChart(metrics)
+
     Raises:
         BadOption, BadOptionType, FeedClosed: as :class:`LiveChart`.
         UnknownTopic: ``events`` were asked for, and the feed has no consensus topic.
@@ -76,6 +81,11 @@ class BandwidthChart(LiveChart):
 
     Shows the newest 50 rows unless ``last`` or ``points`` say otherwise. ``when_offline="simulate"``: made-up data,
     labelled as such, while the feed is disconnected; the other options are those of :class:`LiveChart`.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="channels", seed=7)
+    >>> ag.BandwidthChart(feed)
+    BandwidthChart(bandwidth)
 
     Raises:
         BadOption, BadOptionType: as :class:`LiveChart`.

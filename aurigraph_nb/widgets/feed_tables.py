@@ -30,6 +30,11 @@ class ValidatorTable(BaseTable):
     feed, or its validators topic. ``history``: how many updates are kept (0: no pane; the topic keeps that many too, if
     it kept fewer); ``height`` in pixels; ``rate_hz``: most updates a second.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ValidatorTable(feed)
+    ValidatorTable(validators)
+
     Raises:
         BadOption: ``history`` is out of its bounds.
         BadOptionType: something else was given, or there is no such option.
@@ -113,6 +118,11 @@ class TransactionList(BaseTable):
     stay), one that pauses it, and the whole row on demand. Takes a feed, or its topic. ``height`` in pixels;
     ``rate_hz``: most updates a second. The total counts every frame.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.TransactionList(feed)
+    TransactionList(transactions)
+
     Raises:
         BadOptionType: something else was given, or there is no such option.
     """
@@ -180,6 +190,11 @@ class PeerTable(BaseTable):
     """The peers with latency, quality, version and place, and how many of them are connected.
 
     Takes a feed, or its network topic. ``height`` in pixels; ``rate_hz``: most updates a second.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.PeerTable(feed)
+    PeerTable(network)
 
     Raises:
         BadOptionType: something else was given, or there is no such option.

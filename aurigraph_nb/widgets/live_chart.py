@@ -70,6 +70,11 @@ class LiveChart(LiveWidget):
     the button "Follow" or a double click. More rows than the screen can show are thinned to their outline, in which the
     highest and the lowest values are exact; :attr:`flow` counts them as merged.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.LiveChart(feed.metrics, y=["tps", "cpu_percent"], last="10min")
+    LiveChart(metrics)
+
     Raises:
         BadOption: an unknown or non-numeric column, both ``last`` and ``points``, or a bound exceeded.
         BadOptionType: ``topic`` is no topic, or there is no such option.

@@ -16,6 +16,11 @@ class BlockTable(BaseTable):
 
     ``height`` in pixels; ``rate_hz``: most updates a second.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="live", seed=7)
+    >>> ag.BlockTable(feed)
+    BlockTable(blocks)
+
     Raises:
         BadOptionType: something else was given, or there is no such option.
     """

@@ -122,6 +122,11 @@ class ConsensusLog(EventLog):
 
     The options are those of :class:`EventLog`.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ConsensusLog(feed)
+    ConsensusLog(consensus)
+
     Raises:
         BadOption: ``keep`` is out of its bounds.
         BadOptionType: something else was given, or there is no such option.
@@ -145,6 +150,11 @@ class NetworkLog(EventLog):
 
     The options are those of :class:`EventLog`.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.NetworkLog(feed)
+    NetworkLog(network)
+
     Raises:
         BadOption: ``keep`` is out of its bounds.
         BadOptionType: something else was given, or there is no such option.
@@ -167,6 +177,11 @@ class ValidatorLog(EventLog):
     """Changes of status, voting power, uptime and last block of validators. Takes a feed, or its validators topic.
 
     The options are those of :class:`EventLog`.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> ag.ValidatorLog(feed)
+    ValidatorLog(validators)
 
     Raises:
         BadOption: ``keep`` is out of its bounds.

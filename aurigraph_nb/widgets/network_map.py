@@ -40,6 +40,11 @@ class NetworkMap(LiveWidget):
     Raises:
         BadOption: an option out of its bounds.
         BadOptionType: something else was given, or there is no such option.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7, shape="portal")  # the shape that tells places
+    >>> ag.NetworkMap(feed)
+    NetworkMap(network)
     """
 
     _esm = script("network_map")

@@ -23,6 +23,11 @@ class SessionTable(BaseTable):
     then go; nothing of that for readers who asked their system for less motion. ``height`` in pixels; ``rate_hz``: most
     updates a second; ``when_offline="simulate"``: made-up data, labelled as such, while the feed is disconnected.
 
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(protocol="channels", seed=7)
+    >>> ag.SessionTable(feed)
+    SessionTable(sessions)
+
     Raises:
         BadOption: an option out of its bounds.
         BadOptionType: something else was given, or there is no such option.

@@ -16,7 +16,12 @@ import msgspec
 
 
 class Crossing(msgspec.Struct, frozen=True, kw_only=True):
-    """A value went over a threshold, or under it."""
+    """A value went over a threshold, or under it: what the function gets that is given as ``on_cross``.
+
+    >>> import aurigraph_nb as ag
+    >>> feed = ag.simulate(seed=7)
+    >>> chart = ag.TPSChart(feed, threshold=1e6, on_cross=lambda crossing: crossing.direction)
+    """
 
     column: str
     direction: Literal["up", "down"]

@@ -7,7 +7,7 @@ import pytest
 
 from aurigraph_nb.widgets import assets
 
-NAMES = ["banner", "card", "chart", "dashboard", "log", "network_map", "replay_controls", "result", "status", "table"]
+NAMES = ["banner", "card", "chart", "log", "network_map", "replay_controls", "result", "status", "table"]
 # Sort, filters, keyboard, details, totals; an outline of the world: all that a widget may have.
 LARGER = {"table": 60_000, "network_map": 60_000}
 
