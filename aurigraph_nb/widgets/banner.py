@@ -30,7 +30,7 @@ class AlertBanner(LiveWidget):
     >>> feed = ag.simulate(seed=7)
     >>> slow = ag.alert(feed.metrics, lambda row: row.tps < 1e5, name="slow")
     >>> ag.AlertBanner(slow)
-    AlertBanner(slow)
+    AlertBanner(1 alert)
     """
 
     _esm = script("banner")
