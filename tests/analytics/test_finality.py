@@ -109,7 +109,9 @@ def test_gaps_do_not_make_transactions_look_slow(gap):
     """Half of the time hidden, exponential waits of 4 s on average: the curve has to stay that of the waits."""
     rng = np.random.default_rng(1)
     begin, wait = rng.uniform(0, 2000, 4000), rng.exponential(4.0, 4000)
-    told = [(t, f"0x{i}", s) for i in range(4000) for t, s in ((begin[i], "PENDING"), (begin[i] + wait[i], "CONFIRMED"))]
+    told = [
+        (t, f"0x{i}", s) for i in range(4000) for t, s in ((begin[i], "PENDING"), (begin[i] + wait[i], "CONFIRMED"))
+    ]
     frame = pd.DataFrame([row for row in told if row[0] % 20 < 10], columns=["at", "hash", "status"])
     frame = frame.assign(timestamp=BASE + pd.to_timedelta((frame.pop("at") * 1e9).astype("int64"), unit="ns"))
     holes = gap(*((k + 10, k + 20) for k in range(0, 2000, 20)), topic="transactions")
