@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -89,8 +91,21 @@ def change_points(
         f"{name}: {shown}, penalty {number(price)} {unit and f'({unit})²'}".rstrip()
         + f"; n = {len(seen):,} {of}{cover}"
     )
-    chart = Chart("step", "start", ("mean",), "time (UTC)", f"mean of {column}", holes=seen.got.shown_holes())
-    return Result(name, value, "changes", table, line, seen.notes(), seen.got.coverage, len(seen), chart)
+    label = f"mean of {column}" + (f" ({unit})" if unit else "")
+    chart = Chart("step", "start", ("mean",), "time (UTC)", label, holes=seen.got.shown_holes())
+    return _Levels(name, value, "changes", table, line, seen.notes(), seen.got.coverage, len(seen), chart)
+
+
+class _Levels(Result):
+    """The table has a row a segment; the figure draws the last one to its end, too."""
+
+    def plot(self) -> Any:
+        """The level of each segment, from its begin to that of the next."""
+        from .plots import draw
+
+        last = self.table.tail(1)
+        table = pd.concat([self.table, last.assign(start=last["end"])], ignore_index=True)
+        return draw(table, self.chart, title=self.name, empty=self.reading)
 
 
 def pelt(values: Floats, penalty: float, least: int = 1) -> list[int]:

@@ -213,7 +213,7 @@ def lorenz(data: Data, **options: Unpack[SetOptions]) -> Result:
         "members_share",
         ("weight_share", "equal"),
         x_title="share of members",
-        y_title=f"share of {found.weight}",
+        y_title=f"share of {found.weight.replace('_', ' ')}",
     )
     return _result(found, "Lorenz curve, Gini coefficient", value, "", table, chart=chart)
 
@@ -246,7 +246,7 @@ def decentralisation(data: Data, threshold: float = 1 / 3, **options: Unpack[Set
     found = found_in(data, options)
     table = _all_measures(found, limit)
     name = "Decentralisation"
-    chart = Chart("dots", "measure", ("value", "equal"), "measure", "value (units in the table)", log_y=True)
+    chart = Chart("dots", "measure", ("value",), "measure", "value (units in the table)", log_y=True)
     values = table.set_index("measure")["value"]
     told = [f"{m} {number(float(values[m]))}" for m in ("nakamoto", "gini", "herfindahl", "entropy", "theil")]
     why = f" ({_why(found)})" if _why(found) else ""
@@ -311,7 +311,7 @@ def _result(
 ) -> Result:
     line = reading(name, value, unit, len(found), found.coverage, of="member", why=_why(found))
     if chart is None:
-        chart = Chart("bar", "id", ("share",), x_title="member", y_title=f"share of {found.weight}")
+        chart = Chart("bar", "id", ("share",), x_title="member", y_title=f"share of {found.weight.replace('_', ' ')}")
     return Result(name, value, unit, table, line, found.notes, found.coverage, len(found), chart)
 
 

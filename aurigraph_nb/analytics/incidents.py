@@ -171,9 +171,9 @@ def incidents(
 
     The penalty is log(n/alpha) for n rounds. For given rates the likelihood ratio of the rounds from any one on is a
     martingale with mean 1, so by Ville's inequality (J. Ville 1939, Étude critique de la notion de collectif) it ever
-    reaches n/alpha with a chance of at most alpha/n; over all n begins, a quiet stream gives any incident at all with a chance
-    of at most ``alpha``. The rates are estimated, so that holds approximately. The method is the scan statistic of
-    M. Kulldorff (1997, A spatial scan statistic, Communications in Statistics 26, 1481-1496) with many clusters.
+    reaches n/alpha with a chance of at most alpha/n; over all n begins, a quiet stream gives any incident at all with a
+    chance of at most ``alpha``. The rates are estimated, so that holds approximately. The method is the scan statistic
+    of M. Kulldorff (1997, A spatial scan statistic, Communications in Statistics 26, 1481-1496) with many clusters.
 
     Assumptions: losses of different rounds are independent in quiet times; most rounds are quiet, or ``quiet`` says
     what is usual. An incident that a gap interrupts is told as two, each cut there. A round that a gap touches counts

@@ -152,7 +152,7 @@ def _expected(told: pd.DataFrame, moments: npt.NDArray[np.int64], count: int) ->
 
     The whole at each moment is summed up from the changes, so nothing is as large as validators times moments.
     """
-    thing, weight = told["thing"].to_numpy(np.int64), np.maximum(told["stake"] * told["active"], 0.0).to_numpy()
+    thing, weight = told["thing"].to_numpy(np.int64), (told["stake"] * told["active"]).clip(lower=0.0).to_numpy(float)
     new = np.append(True, thing[1:] != thing[:-1])[: len(thing)]
     kept = new | np.append(True, weight[1:] != weight[:-1])[: len(thing)]
     thing, weight, new = thing[kept], weight[kept], new[kept]
@@ -164,7 +164,8 @@ def _expected(told: pd.DataFrame, moments: npt.NDArray[np.int64], count: int) ->
     least = 1e-9 * whole_.max(initial=0.0)  # what is left of rounding where nobody may lead
     each = np.divide(1.0, whole_, out=np.zeros(len(whole_)), where=whole_ > least)
     until = np.append(0.0, np.cumsum(each))
-    return np.bincount(thing, weight * (until[stop] - until[first]), minlength=count)
+    led: Floats = np.bincount(thing, weight * (until[stop] - until[first]), minlength=count).astype(np.float64)
+    return led
 
 
 def _filled(stakes: Floats, staked: Floats, things: Any, count: int) -> Floats:

@@ -27,6 +27,10 @@ SHADE = "rgba(128, 128, 128, 0.18)"
 FEW = 120
 """Points up to which each is marked on its line."""
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "x")
+MOST_NUMBERS = 100
+"""Cells of a heatmap up to which each says its number."""
+LONGEST = 18
+"""Letters of a name on an axis; of longer ones, such as addresses, the two ends are shown."""
 MOST_GROUPS = 12
 """Lines told apart in one figure: of more the largest ones are drawn, and dots are drawn in one colour."""
 
@@ -69,7 +73,9 @@ def draw(table: pd.DataFrame, chart: Chart, *, title: str, empty: str = "") -> g
     table = table[~table[chart.x].isin(chart.leave)] if chart.leave else table
     figure.update_layout(_layout(table, chart, title))
     if not chart.y or not any(np.isfinite(_floats(table[y])).any() for y in chart.y):
-        figure.add_annotation(text=_plain(empty), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5)
+        figure.add_annotation(
+            text=_plain(empty).replace("; ", "<br>"), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5
+        )
         figure.update_layout(xaxis={"showticklabels": False}, yaxis={"showticklabels": False})
         return figure
     if chart.kind == "heatmap":
@@ -96,6 +102,9 @@ def _add_references(figure: go.Figure, table: pd.DataFrame, chart: Chart) -> Non
     if chart.allowed is not None and np.isfinite(chart.allowed).all():
         low, high = chart.allowed
         figure.add_hrect(y0=low, y1=high, fillcolor=SHADE, line_width=0, layer="below")
+        ends = np.append(_floats(table[chart.y[0]]), [low, high])
+        least, most = np.nanmin(ends), np.nanmax(ends)
+        figure.update_yaxes(range=[least - 0.2 * (most - least), most + 0.2 * (most - least)])
     for sign in (1, -1) if chart.noise else ():
         line = {"color": INK, "dash": "dot", "width": 1}
         x, y = _axis(table, chart), sign * _floats(table[chart.noise])
@@ -125,6 +134,10 @@ def _lines(table: pd.DataFrame, chart: Chart) -> Iterator[tuple[str, pd.DataFram
 
 
 def _words(column: str) -> str:
+    """The name of a column as people write it, its unit in brackets."""
+    for unit in ("ms", "s"):
+        if column.endswith(f"_{unit}") and not column.endswith(f"_per_{unit}"):
+            return f"{column.removesuffix(f'_{unit}').replace('_', ' ')} ({unit})"
     return column.replace("_", " ")
 
 
@@ -132,7 +145,7 @@ def _add_line(figure: go.Figure, part: pd.DataFrame, chart: Chart, y: str, name:
     colour = PALETTE[place % len(PALETTE)]
     x, values, shown = _axis(part, chart), _floats(part[y]), _plain(name)
     if chart.kind == "bar":
-        width = 0.3 if len(part) == 1 and not chart.by and len(chart.y) == 1 else None
+        width = 0.3 if len(part) == 1 and isinstance(x, list) and not chart.by and len(chart.y) == 1 else None
         bars = _whiskers(part, chart, values)
         figure.add_bar(x=x, y=values, name=shown, marker_color=colour, width=width, error_y=bars)
         return
@@ -162,11 +175,14 @@ def _add_band(figure: go.Figure, part: pd.DataFrame, chart: Chart, x: Any, colou
 def _add_heatmap(figure: go.Figure, table: pd.DataFrame, chart: Chart) -> None:
     wide = table.pivot_table(index=chart.by, columns=chart.x, values=chart.y[0], observed=True)
     x, y = [_plain(str(v)) for v in wide.columns], [_plain(str(v)) for v in wide.index]
-    bar = {"title": {"text": _plain(chart.y_title)}}
     z = wide.to_numpy(float)
-    figure.add_heatmap(x=x, y=y, z=z, colorscale="Cividis", colorbar=bar, texttemplate="%{z:.3g}", hoverongaps=False)
-    axis = {"title": {"text": _words(chart.by)}, "type": "category", "autorange": "reversed", "automargin": True}
-    figure.update_layout(yaxis=axis)
+    figure.add_heatmap(x=x, y=y, z=z, colorscale="Cividis", colorbar={"title": {"text": _plain(chart.y_title)}})
+    low, high = np.nanmin(z), np.nanmax(z)
+    for i, j in zip(*np.nonzero(np.isfinite(z)), strict=True) if z.size <= MOST_NUMBERS else ():
+        ink = "white" if z[i, j] < (low + high) / 2 else "black"
+        figure.add_annotation(x=x[j], y=y[i], text=f"{z[i, j]:.3g}", showarrow=False, font={"color": ink})
+    axis = {"type": "category", "automargin": True, "title": {"text": _words(chart.by), "standoff": 12}}
+    figure.update_layout(xaxis={"type": "category"}, yaxis=axis)
 
 
 def _whiskers(part: pd.DataFrame, chart: Chart, values: npt.NDArray[np.float64]) -> dict[str, Any] | None:
@@ -185,6 +201,10 @@ def _axis(part: pd.DataFrame, chart: Chart) -> Any:
     return [_plain(chart.missing if v is None or v != v else str(v)) for v in values]
 
 
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST or "&" in name else f"{name[: LONGEST - 6]}…{name[-5:]}"
+
+
 def _is_number(values: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(values.dtype) and not isinstance(values.dtype, pd.CategoricalDtype)
 
@@ -195,7 +215,11 @@ def _scale(table: pd.DataFrame, chart: Chart) -> dict[str, Any]:
         return {}
     values = table[chart.x]
     if not _is_number(values):
-        return {"type": "category", "categoryorder": "array", "categoryarray": list(dict.fromkeys(_axis(table, chart)))}
+        names = list(dict.fromkeys(_axis(table, chart)))
+        found: dict[str, Any] = {"type": "category", "categoryorder": "array", "categoryarray": names}
+        if any(len(name) > LONGEST for name in names):
+            found |= {"tickvals": names, "ticktext": [_short(name) for name in names]}
+        return found
     if chart.log_x:
         return {"type": "log"}
     known = _floats(values)[np.isfinite(_floats(values))]

@@ -172,7 +172,7 @@ def _of_pandas(frame: pd.DataFrame, names: Sequence[str]) -> pa.Table:
     return _tidy(pa.table(columns))
 
 
-def _exact(values: pd.Series[Any]) -> pa.Array:
+def _exact(values: pd.Series[Any]) -> Any:
     """A column as Arrow; Python integers beyond 64 bits become decimals, of up to 76 digits."""
     try:
         return pa.Array.from_pandas(values)

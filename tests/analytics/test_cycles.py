@@ -122,3 +122,13 @@ def test_too_many_rows_are_refused_with_a_way_out(series):
     far = pd.concat([series(np.arange(10.0)), series(np.arange(2.0), start="2040-01-01")])
     with pytest.raises(BadOption, match="5,000,000 are the most"):
         analytics.autocorrelation(far)
+
+
+def test_lags_without_bound_are_refused(series):
+    with pytest.raises(BadOption, match="10,000 are the most"):
+        analytics.autocorrelation(series([1.0, 2.0, 3.0]), lags=10**9)
+
+
+def test_rows_too_close_together_for_any_period_have_none(series):
+    result = analytics.periodicity(series([1.0, 5.0, 2.0, 4.0, 3.0], [0, 0, 0, 1, 1]))
+    assert result.value is None and "too close together" in result.reading

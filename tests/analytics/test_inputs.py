@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aurigraph_nb import analytics
 from aurigraph_nb.analytics.gaptimes import Holes
 from aurigraph_nb.analytics.inputs import check_gaps, rows, share, whole, without_gaps
 from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
@@ -216,3 +217,20 @@ def test_two_rows_are_in_one_stretch_unless_a_gap_lies_between(intervals, times)
         left, right = times[i - 1], times[i]
         broken = any(max(a, left) < min(b, right) for a, b in intervals)
         assert (got[i] > got[i - 1]) == broken
+
+
+def test_python_integers_beyond_64_bits_are_weighed_exactly():
+    stakes = pd.DataFrame({"id": list("abc"), "voting_power": [2**70, 2**70, 2**70 + 1]})
+    assert analytics.nakamoto(stakes, 0.5).value == 2
+    assert analytics.nakamoto(stakes.assign(voting_power=[2**200, 1, 1])).value == 1
+
+
+def test_a_polars_type_that_arrow_lacks_is_told():
+    with pytest.raises(BadOption, match="cast it"):
+        analytics.nakamoto(pl.DataFrame({"id": ["a"], "voting_power": pl.Series([2**100], dtype=pl.Int128)}))
+
+
+def test_an_index_of_times_under_another_name_is_told():
+    frame = pd.DataFrame({"tps": [1.0]}, index=pd.date_range("2026-01-01", periods=1, name="date"))
+    with pytest.raises(BadOption, match=r"an index called 'date'.*rename_axis"):
+        analytics.throughput(frame)

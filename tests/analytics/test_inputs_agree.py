@@ -1,4 +1,4 @@
-"""Every public function gives the same answer for a topic, pandas, Polars, Arrow and Dask."""
+"""Every public function gives the same answer for a topic, live or recorded, pandas, Polars, Arrow and Dask."""
 
 import inspect
 import warnings
@@ -211,3 +211,55 @@ def test_few_rows_have_a_lag_or_none(feeds, way):
 def test_a_polars_frame_is_not_mistaken_for_a_topic():
     frame = pl.DataFrame({"id": ["a"], "voting_power": [1.0]})
     assert analytics.nakamoto(frame).value == 1
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """For each scenario a recording in memory, and the same one saved and opened again."""
+    folder = tmp_path_factory.mktemp("recordings")
+    made = {}
+    for scenario in ("outage", "leader-churn", "partition"):
+        memory = ag.sample(scenario, duration="2min", seed=7, start="2026-01-01")
+        memory.save(folder / scenario)
+        made[scenario] = (memory, ag.open_recording(folder / scenario))
+    yield made
+    for memory, opened in made.values():
+        memory.close()
+        opened.close()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_recording_gives_the_answers_that_its_frames_give(recordings, name):
+    function, case = getattr(analytics, name), CASES[name]
+    memory, opened = ({scenario: pair[i] for scenario, pair in recordings.items()} for i in (0, 1))
+    want = case(function, opened, lambda topic: topic.to_pandas())
+    for feeds in (memory, opened):
+        got = case(function, feeds, lambda topic: topic)
+        pd.testing.assert_frame_equal(got.table, want.table, rtol=1e-9)
+        assert repr(got) == repr(want)
+
+
+def test_a_recorded_topic_brings_its_gaps_and_its_members_along(recordings):
+    opened = recordings["outage"][1]
+    rate = analytics.throughput(opened.metrics)
+    assert rate.coverage < 1 and any("gap" in note for note in rate.notes)
+    with pytest.warns(analytics.AnalyticsWarning, match="17 of 18"):
+        assert analytics.nakamoto(opened.validators).coverage == 17 / 18
+
+
+def test_a_replayed_recording_gives_the_answers_of_the_recording(recordings):
+    opened = recordings["outage"][1]
+    replayed = ag.replay(opened.path, speed="max")
+    try:
+        replayed.join(timeout=60)
+        for name, topic in (
+            ("throughput", "metrics"),
+            ("nakamoto", "validators"),
+            ("time_to_finality", "transactions"),
+        ):
+            function = getattr(analytics, name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", analytics.AnalyticsWarning)
+                assert repr(function(replayed[topic])) == repr(function(opened[topic])), name
+    finally:
+        replayed.close()

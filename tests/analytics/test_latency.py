@@ -75,7 +75,7 @@ def test_small_samples_have_no_interval(series, values):
 
 def test_missing_latencies_are_left_out_and_counted(series):
     result = analytics.latency(series([1.0, None, 3.0], column="latency_ms"))
-    assert (result.value, result.n) == (2.0, 2) and "1 rows had no latency_ms" in result.notes
+    assert (result.value, result.n) == (2.0, 2) and "without a latency_ms, and left out: 1 row" in result.notes
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_rows_without_a_server_time_have_no_lag():
     data = rows_with([1.0, 2.0, 3.0])
     data.loc[1, "timestamp"] = pd.NaT
     result = analytics.feed_lag(data)
-    assert result.n == 2 and "1 rows had no server time" in result.notes[1]
+    assert result.n == 2 and "without a server time, and left out: 1 row" in result.notes[1]
     flagged = rows_with([0.0, 2.0, 3.0]).assign(timestamp_is_recv=[True, False, False])
     assert analytics.feed_lag(flagged).offset_ms == pytest.approx(2.0)
 

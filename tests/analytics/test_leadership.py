@@ -13,7 +13,7 @@ from scipy import stats
 
 from aurigraph_nb import analytics
 from aurigraph_nb.analytics.leadership import goodness_of_fit
-from aurigraph_nb.errors import BadOption, Incomplete
+from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
 
 
 def led(leaders, **more):
@@ -123,3 +123,46 @@ def test_options_out_of_range_are_refused():
         analytics.leadership_share(led("a"), {"a": 1}, method="guess")
     with pytest.raises(BadOption, match="finite"):
         analytics.leadership_share(led("a"), {"a": -1})
+
+
+def test_expected_counts_are_those_of_a_sum_over_every_round():
+    """Against the plain sum over validators and rounds: stakes and statuses that change, rows before and after."""
+    rng = np.random.default_rng(5)
+    begins, names = np.arange(100, 160), list("abcd")
+    moves = pd.DataFrame(
+        {
+            "at": np.sort(rng.choice(np.arange(90, 170), 40, replace=False)),
+            "id": rng.choice(names, 40),
+            "voting_power": rng.choice([1.0, 2.0, 5.0, np.nan], 40),
+            "status": rng.choice(["ACTIVE", "JAILED", None], 40, p=[0.6, 0.3, 0.1]),
+        }
+    )
+    shares = np.zeros(4)
+    for moment in begins:
+        weights = []
+        for name in names:
+            mine = moves[moves["id"] == name]
+            stakes, states = mine.dropna(subset=["voting_power"]), mine.dropna(subset=["status"])
+            stake = stakes[stakes["at"] <= moment].tail(1) if (stakes["at"] <= moment).any() else stakes.head(1)
+            state = states[states["at"] <= moment].tail(1) if (states["at"] <= moment).any() else states.head(1)
+            weights.append(stake["voting_power"].iloc[0] * (state["status"].iloc[0] == "ACTIVE"))
+        if sum(weights):
+            shares += np.array(weights) / sum(weights)
+    told = pd.DataFrame({"timestamp": pd.to_datetime(begins, unit="s", utc=True), "round": begins, "leader": "a"})
+    stake = moves.assign(timestamp=pd.to_datetime(moves.pop("at"), unit="s", utc=True))
+    table = analytics.leadership_share(told, stake).table.set_index("validator")
+    np.testing.assert_allclose(table.loc[names, "expected"], shares * 60 / shares.sum(), rtol=1e-9)
+
+
+def test_the_exact_test_does_not_hold_more_than_memory_bears():
+    counts, even = np.zeros(600, np.int64), np.full(600, 2 / 600)
+    counts[:2] = 1
+    assert "Monte Carlo" in goodness_of_fit(counts, even, draws=99)[1]
+    with pytest.raises(BadOption, match="monte-carlo"):
+        goodness_of_fit(counts, even, "exact")
+
+
+def test_a_stake_that_is_no_number_is_refused():
+    told = pd.DataFrame({"timestamp": pd.to_datetime([0], unit="s", utc=True), "round": [1], "leader": ["a"]})
+    with pytest.raises(BadOptionType, match="a number for each validator"):
+        analytics.leadership_share(told, {"a": "much"})

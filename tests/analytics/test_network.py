@@ -164,3 +164,10 @@ def test_empty_and_null_input_give_no_number_but_a_reason(name):
         assert result.plot().layout.title.text == result.name
     with pytest.raises(BadOption, match="peer_id"):
         getattr(analytics, name)(frame([], *columns).drop(columns="peer_id"))
+
+
+def test_more_rows_than_memory_bears_are_refused():
+    times = pd.to_datetime(range(6), unit="s", utc=True)
+    told = {"peer_id": list("abcdef"), "status": "CONNECTED", "country": list("abcdef")}
+    with pytest.raises(BadOption, match="6 groups"):
+        analytics.peers_over_time(pd.DataFrame({"timestamp": times, **told}), every="2us")

@@ -114,3 +114,33 @@ def test_a_heatmap_has_a_row_for_each_group():
 def test_an_empty_table_gives_an_empty_figure_that_says_so():
     figure = make(pd.DataFrame({"x": [], "y": []}), chart=Chart("line", "x", ("y",))).plot()
     assert not figure.data and "n = 2 rows" in figure.layout.annotations[0].text
+
+
+def test_names_that_look_like_numbers_stay_names_on_an_axis():
+    names = ["0x" + "1" * 40, "0x" + "2" * 40, "11.3"]
+    figure = make(pd.DataFrame({"id": names, "share": 1.0}), chart=Chart("bar", "id", ("share",))).plot()
+    assert figure.layout.xaxis.type == "category" and list(figure.layout.xaxis.categoryarray) == names
+    assert all(len(text) <= 18 for text in figure.layout.xaxis.ticktext)
+
+
+def test_all_dots_are_drawn_however_many_groups_they_are_of():
+    table = pd.DataFrame({"x": range(40), "y": 1.0, "who": [f"v{i}" for i in range(40)]})
+    figure = make(table, chart=Chart("dots", "x", ("y",), by="who")).plot()
+    assert len(figure.data) == 1 and len(figure.data[0].x) == 40 and figure.data[0].hovertext[39] == "v39"
+
+
+def test_twelve_lines_all_look_different_and_are_the_largest():
+    table = pd.DataFrame({"x": range(40), "y": range(40), "who": [f"v{i // 2}" for i in range(40)]})
+    lines = make(table, chart=Chart("line", "x", ("y",), by="who")).plot().data
+    assert {line.name for line in lines} == {f"v{i}" for i in range(8, 20)}
+    assert len({(line.line.color, line.line.dash) for line in lines}) == 12
+
+
+def test_numbers_that_round_up_to_another_digit_are_written_out():
+    assert (number(99999.6), number(-99999.7)) == ("100,000", "-100,000")
+
+
+def test_a_table_in_which_nothing_is_known_says_so():
+    table = pd.DataFrame({"x": [1, 2], "y": [float("nan")] * 2})
+    figure = make(table, chart=Chart("bar", "x", ("y",))).plot()
+    assert not figure.data and "n = 2 rows" in figure.layout.annotations[0].text

@@ -85,3 +85,9 @@ def test_empty_and_single_rows_give_no_number_but_a_reason(name):
 def test_a_missing_column_is_named():
     with pytest.raises(BadOption, match="round"):
         analytics.round_durations(frame(FOUR).drop(columns="round"))
+
+
+def test_round_numbers_beyond_53_bits_stay_apart():
+    times = pd.to_datetime(range(5), unit="s", utc=True)
+    frame = pd.DataFrame({"timestamp": times, "round": range(2**53, 2**53 + 5), "leader": list("ababa")})
+    assert analytics.round_durations(frame).table["round"].tolist() == list(range(2**53, 2**53 + 5))

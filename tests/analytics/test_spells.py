@@ -77,3 +77,10 @@ def test_counts_of_spells_that_go_on_take_the_begin_in_and_leave_the_end_out():
 
 def test_no_rows_make_no_spells():
     assert len(found([], []).thing) == 0
+
+
+def test_of_rows_of_one_time_the_last_one_given_counts():
+    """A, then B and A again at one moment: A never ended, and B never was."""
+    times, states = np.array([0, 1, 1, 3], np.int64), np.array([0, 1, 0, 1], np.int64)
+    found = spells(times, np.zeros(4, np.int64), states, Holes.none(), 4)
+    assert (found.state.tolist(), found.start_ns.tolist(), found.end_ns.tolist()) == ([0, 1], [0, 3], [3, 4])

@@ -117,3 +117,8 @@ def test_ratios_do_not_depend_on_the_unit(values, factor):
         for f in (1.0, factor)
     ]
     assert ratios[0] == pytest.approx(ratios[1]) and ratios[0] >= 1 - 1e-12
+
+
+def test_a_value_that_was_replaced_at_once_was_not_held(series):
+    rate = analytics.sustained_rate(series([9.0, 1.0, 9.0, 9.0, 9.0], [0, 1, 1, 2, 3]), "3s")
+    assert rate.value == 9.0

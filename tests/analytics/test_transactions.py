@@ -88,13 +88,21 @@ def test_a_later_frame_that_says_less_does_not_make_a_transaction_forget():
 def test_the_backlog_by_hand():
     data = frame(hash=list("abcab"), status=["PENDING", "PENDING", "CONFIRMED", "CONFIRMED", "FAILED"])
     result = analytics.backlog(data)
-    assert result.table["pending"].tolist() == [1.0, 2.0, 2.0, 1.0, 0.0] and result.value == 6 / 4
+    assert result.table["pending"].tolist()[:4] == [1.0, 2.0, 2.0, 1.0] and result.value == 6 / 4
+    assert np.isnan(result.table["pending"].iloc[4]), "of the last bin only its first instant was seen"
+
+
+def test_bins_that_the_data_fill_in_part_are_means_over_that_part():
+    when = pd.to_datetime([30, 30, 60, 60, 120, 150], unit="s", utc=True)
+    told = {"hash": list("ababcc"), "status": ["PENDING", "PENDING", *["CONFIRMED"] * 2, "PENDING", "CONFIRMED"]}
+    table = analytics.backlog(pd.DataFrame({"timestamp": when, **told}), every="1min").table
+    assert table["pending"].tolist() == [2.0, 0.0, 1.0]
 
 
 def test_what_waits_when_a_gap_begins_is_not_counted_beyond_it():
     data = frame(hash=list("abba"), status=["PENDING", "PENDING", "CONFIRMED", "CONFIRMED"])
     table = analytics.backlog(data, gaps=hole(1.5, 1.75)).table
-    assert table["pending"].isna().tolist() == [False, True, False, False]
+    assert table["pending"].isna().tolist() == [False, True, False, True]
     assert table["pending"].iloc[2] == 0.0
 
 
