@@ -256,6 +256,7 @@ class Player:
         if self._silent:
             self._speak()
         self._anchor = None
+        self._tell()
 
     def _take(self, until: float) -> Iterator[Line]:
         while self._next is not None and self._next.t < until:

@@ -16,8 +16,8 @@ from . import iothread, registry
 from . import session as fsm
 from .clock import Clock
 from .dial import Options
-from .durations import parse_time
-from .errors import BadOption, BadOptionType, RecordingCorrupt, UnknownTopic
+from .durations import parse_time, seconds
+from .errors import BadOption, BadOptionType, FeedTimeout, RecordingCorrupt, UnknownTopic
 from .feed import Feed
 from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .intake import Intake
@@ -26,7 +26,7 @@ from .player import Player
 from .protocols import PROTOCOLS
 from .protocols.base import Endpoint
 from .tape import Run
-from .topic import Topic
+from .topic import DEFAULT_TIMEOUT_S, Topic
 
 if TYPE_CHECKING:
     from .reading.recording import Recording
@@ -50,18 +50,33 @@ class Replay(Feed):
         """Let time go on; after the end, from the start again. Harmless if it goes on."""
         self._do("resume", self.player.resume)
 
-    def seek(self, time: Any) -> None:
+    def seek(self, time: Any, timeout: Any = DEFAULT_TIMEOUT_S) -> None:
         """Go to a time; rows, states and gaps are then as if it had been played up to there.
 
+        Going back, everything begins anew, and callbacks get rows that they had before.
+
         :param time: anything pandas reads as a time (naive means UTC), or a number: seconds since the start
+        :param timeout: how long to wait until it is there, seconds or a duration; None for ever, 0 not at all
         :raises BadOption: if that is no time
+        :raises FeedTimeout: if it is not there in time; it goes on
         :raises FeedClosed: after close()
         """
         if not isinstance(time, bool) and isinstance(time, Real):
             to_ns = self.player.start_ns + _after_ns(cast("float", time))
         else:
             to_ns = parse_time(time, option="time")
+        limit_s = None if timeout is None else seconds(timeout, option="timeout")
         self._do("seek", partial(self.player.seek, to_ns))
+        if limit_s != 0 and not self._io.here:
+            self._arrive(limit_s)
+
+    def _arrive(self, limit_s: float | None) -> None:
+        """Wait until the tape is where it was sought."""
+        with self.news:
+            there = self.news.wait_for(lambda: self.closed or not self.player.seeking, limit_s)
+        self._raise_fatal()
+        if not there:
+            raise FeedTimeout(f"seek: the tape was not there after {limit_s:g} s; it is at {self.position} and goes on")
 
     @property
     def speed(self) -> float:

@@ -104,6 +104,13 @@ class NetworkTopic(Topic[Peer]):
         with self.lock:
             return dict(self.state.current.items())
 
+    def current_table(self) -> pd.DataFrame:
+        """:attr:`current` as a DataFrame, one row a peer, index: peer_id."""
+        self._touch()
+        with self.lock:
+            table = self.state.table()
+        return frames.to_pandas(table, index=None).set_index("peer_id")
+
     @property
     def events(self) -> tuple[NetworkEvent, ...]:
         """The last 100 joins, leaves, latency jumps and version changes, newest first."""

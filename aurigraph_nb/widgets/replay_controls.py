@@ -61,7 +61,7 @@ class ReplayLike(FeedLike, Protocol):
     def paused(self) -> bool: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
-    def seek(self, time: float) -> None: ...
+    def seek(self, time: float, timeout: float) -> None: ...
 
 
 class ReplayControls(LiveWidget):
@@ -184,7 +184,7 @@ class ReplayControls(LiveWidget):
         if "speed" in wishes:
             replay.speed = wishes["speed"]
         if "seek" in wishes:
-            replay.seek(wishes["seek"] / 1e3)
+            replay.seek(wishes["seek"] / 1e3, timeout=0)
         if "play" in wishes:
             (replay.resume if wishes["play"] else replay.pause)()
 

@@ -237,6 +237,22 @@ def test_after_a_seek_rows_and_states_are_as_if_it_had_been_played_up_to_there(m
         assert feed.status.topics["metrics"].dropped == 0
 
 
+def test_a_seek_returns_when_it_is_there_unless_told_not_to_wait(minute):
+    feed = replay(minute, paused=True)
+    feed.seek(40)
+    assert not feed.player.seeking and len(feed.metrics.to_pandas()) == 40
+    feed.seek(10, timeout=0)
+    settled(feed)
+    assert len(feed.metrics.to_pandas()) == 10
+
+
+def test_a_seek_that_takes_too_long_says_where_it_is(minute, monkeypatch):
+    feed = replay(minute, paused=True)
+    monkeypatch.setattr(feed.player, "seek", lambda to_ns: setattr(feed.player, "_target", to_ns))
+    with pytest.raises(ag.FeedTimeout, match="was not there after 0.05 s; it is at 2026-01-01 00:00:00"):
+        feed.seek(40, timeout=0.05)
+
+
 def test_a_seek_ahead_brings_each_row_once_and_one_back_brings_them_again(minute):
     feed = replay(minute, paused=True)
     for to, generation in ((20, 0), (40, 0), (10, 1), (10, 2), (30, 2)):

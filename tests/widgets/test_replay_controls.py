@@ -72,7 +72,8 @@ class FakeReplay(FakeFeed):
         self._do("resume")
         self.paused = False
 
-    def seek(self, seconds):
+    def seek(self, seconds, timeout):
+        assert timeout == 0, "the kernel's thread must not wait"
         self._do("seek", seconds)
 
     def move(self, seconds):
