@@ -10,6 +10,10 @@ from pathlib import Path
 
 from ..errors import FileError, RecordingError
 from ..recording import disk
+from .tables import WRITERS
+
+_OURS = frozenset(suffix for suffix, _ in WRITERS.values())
+_HARMLESS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 @contextlib.contextmanager
@@ -17,11 +21,13 @@ def written(path: Path, *, overwrite: bool, directory: bool) -> Iterator[Path]:
     """A place to write to, beside ``path``; at the end of the block it takes that name. After an error nothing is left.
 
     :param directory: whether the place is a directory (empty) or a name for a file (that is not there)
-    :raises RecordingError: if something is there and ``overwrite`` is False, or it cannot be written
+    :raises RecordingError: if something is there and ``overwrite`` is False (or it is a directory with other things in
+        it), or it cannot be written
     """
     path = path.absolute()
     if os.path.lexists(path) and not overwrite:
         raise RecordingError(f"Cannot export to {path}: something is there. Name another place, or say overwrite.")
+    _refuse_foreign(path)
     draft = disk.temporary(path)
     try:
         with disk.told(f"Cannot export to {path}"):
@@ -34,6 +40,24 @@ def written(path: Path, *, overwrite: bool, directory: bool) -> Iterator[Path]:
             _settle(draft, path)
     finally:
         _remove(draft)
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise RecordingError if ``path`` is a directory with anything but tables in it: no export made that."""
+    if path.is_symlink() or not path.is_dir():
+        return
+    with disk.told(f"Cannot export to {path}"), os.scandir(path) as entries:
+        strange = sorted(entry.name for entry in entries if not _is_table(entry))
+    if strange:
+        raise RecordingError(
+            f"Cannot export to {path}: it is a directory that holds other things than tables ({strange[0]!r}), and is "
+            "not replaced. Name another place."
+        )
+
+
+def _is_table(entry: os.DirEntry[str]) -> bool:
+    ours = os.path.splitext(entry.name)[1] in _OURS or entry.name in _HARMLESS
+    return ours and entry.is_file(follow_symlinks=False)
 
 
 @contextlib.contextmanager

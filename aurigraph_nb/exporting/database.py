@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,33 @@ def write_duckdb(path: Path, tables: Mapping[str, tuple[pa.Schema, Batches]]) ->
         connection.execute("SET TimeZone = 'UTC'")
         for name, (schema, batches) in tables.items():
             plain = pa.schema([pa.field(f.name, _plain_type(f.type)) for f in schema])
-            reader = pa.RecordBatchReader.from_batches(plain, (_plain(batch, plain) for batch in _own(batches)))
-            connection.register(_HANDED, reader)
-            chosen = ", ".join(expressions(plain))
-            connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT {chosen} FROM {quoted(_HANDED)}")
-            connection.unregister(_HANDED)
+            with _rows(batches) as own:
+                reader = pa.RecordBatchReader.from_batches(plain, (_plain(batch, plain) for batch in own))
+                connection.register(_HANDED, reader)
+                chosen = ", ".join(expressions(plain))
+                connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT {chosen} FROM {quoted(_HANDED)}")
+                connection.unregister(_HANDED)
         connection.execute("CHECKPOINT")
 
 
-def _own(batches: Batches) -> Iterable[pa.RecordBatch]:
-    return batches()
+@contextlib.contextmanager
+def _rows(batches: Batches) -> Iterator[Iterator[pa.RecordBatch]]:
+    """The rows, for the block. What ends them (Ctrl-C, a full disk) ends the block, and not as DuckDB would tell it."""
+    failed: list[BaseException] = []
+
+    def own() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches()
+        except BaseException as exc:
+            failed.append(exc)
+            raise
+
+    try:
+        yield own()
+    except Exception:
+        if failed and not isinstance(failed[0], GeneratorExit):
+            raise failed[0] from None
+        raise
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:

@@ -53,7 +53,7 @@ def export(
     :param topics: default: all that were recorded
     :param start: first time, included, by server time as in ``to_pandas`` (of MCAP: by receive time)
     :param end: time from which on nothing is written
-    :param overwrite: replace what is at ``path``
+    :param overwrite: replace what is at ``path``: a file, or a directory with nothing but such tables in it
     :param progress: show a bar where there is a terminal or a notebook
     :returns: the target, absolute
     :raises BadOption: for an option that is not accepted
@@ -91,10 +91,19 @@ def _topics(recording: Recording, topics: Sequence[str] | str | None) -> tuple[s
 
 def _target(recording: Recording, to: str, path: str | os.PathLike[str] | None) -> Path:
     if path is not None:
-        return Path(path).absolute()
+        return _outside(recording, Path(path).absolute())
     if recording.path is None:
         raise BadOption("path=None: this recording is in memory, so there is no place beside it; name a path")
     return recording.path.with_name(f"{recording.path.name}{'-' if to in WRITERS else '.'}{to}")
+
+
+def _outside(recording: Recording, target: Path) -> Path:
+    """The target, which neither is the recording, nor holds it, nor lies in it: overwriting would destroy it."""
+    if recording.path is not None:
+        place, home = target.resolve(), recording.path.resolve()
+        if place == home or place in home.parents or home in place.parents:
+            raise BadOption(f"path={str(target)!r}: the recording itself is there; name a place outside it")
+    return target
 
 
 class _Job:

@@ -102,6 +102,11 @@ class DirectorySource:
                     self._note(segment, segment.path, "unreadable", str(exc))
         return self._heads[recorder]
 
+    def url(self) -> str:
+        with self._lock:
+            sources = (self._manifest(recorder) or self._head(recorder) for recorder in self._contents.recorders)
+            return next((source.url for source in sources if source is not None), "")
+
     def topics(self) -> tuple[str, ...]:
         with self._lock:
             sources = [self._manifest(recorder) or self._head(recorder) for recorder in self._contents.recorders]

@@ -183,6 +183,9 @@ class LinesSource:
                 self._gaps = merged_gaps([tuple(found.gaps.values()) for found in self._digested().values()])
             return self._gaps
 
+    def url(self) -> str:
+        return next((info.url for info in self.recorders()), "")
+
     def recorders(self) -> tuple[RecorderInfo, ...]:
         return tuple(_recorder_info(recorder, lines) for recorder, lines in self._runs.items())
 

@@ -96,7 +96,7 @@ class Recording(Feed):
         self._warned = 0
         self._reading = threading.RLock()
         wire = protocol_of(source.protocol)
-        url = next((info.url for info in source.recorders()), "")
+        url = source.url()
         super().__init__(
             _usable(url, wire),
             wire,

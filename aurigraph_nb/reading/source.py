@@ -92,6 +92,9 @@ class Source(Protocol):
     path: Path | None
     """The directory; None in memory."""
 
+    def url(self) -> str:
+        """The server that the first recorder recorded, without secrets; no line but a head is read for it."""
+
     def topics(self) -> tuple[str, ...]:
         """Topics that were recorded, by name."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import threading
 import time
@@ -84,6 +85,7 @@ class Recorder:
         """Why it ended early; None if it did not."""
         self._feed, self._place, self._inbox = feed, place, inbox
         self._real_time = real_time
+        self._pid = os.getpid()
         self._topics = [feed[name] for name in options.topics]
         self._rows_before = self._stored()
         self._gaps_before = feed.intake.book.total - resumed
@@ -119,7 +121,12 @@ class Recorder:
     @property
     def running(self) -> bool:
         """Whether frames that come are written down."""
-        return self._ended is None
+        return self._ended is None and self._ours
+
+    @property
+    def _ours(self) -> bool:
+        """False in a forked child: the threads, and all that is recorded, are the parent's."""
+        return os.getpid() == self._pid
 
     @property
     def frames(self) -> int:
@@ -213,7 +220,7 @@ class Recorder:
 
         :param timeout: seconds or a duration, None for ever
         :raises FeedTimeout: if it is not so in time
-        :raises RecordingError: if it ended with fewer frames
+        :raises RecordingError: if it ended with fewer frames, or in a forked child
         :raises WrongThread: on the I/O thread
 
         >>> import aurigraph_nb as ag
@@ -223,7 +230,7 @@ class Recorder:
         >>> recorder.frames >= 2
         True
         """
-        self._feed.check_thread("wait")
+        self._check("wait")
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
         deadline = float("inf") if limit_s is None else time.monotonic() + limit_s
         while not (self._done.is_set() if frames is None else self.frames >= frames):
@@ -235,6 +242,11 @@ class Recorder:
                     f"wait: after {limit_s:g} s there are {self.frames:,} frames on the disk, not {wanted}"
                 )
 
+    def _check(self, what: str) -> None:
+        self._feed.check_thread(what)
+        if not self._ours:
+            raise RecordingError(f"{what}: this process was forked from the one that records, and has nothing of it.")
+
     def _check_enough(self, frames: int) -> None:
         if self.frames < frames:
             why = f": {self.error}" if self.error else ""
@@ -245,7 +257,7 @@ class Recorder:
 
         :param timeout: seconds or a duration, None for ever
         :raises FeedTimeout: if it is not so in time
-        :raises RecordingError: if the recording ended early
+        :raises RecordingError: if the recording ended early, or in a forked child
         :raises WrongThread: on the I/O thread
 
         >>> import aurigraph_nb as ag
@@ -256,7 +268,7 @@ class Recorder:
         ...     recorder.frames >= 2
         True
         """
-        self._feed.check_thread("flush")
+        self._check("flush")
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
         if not self._inbox.ask_flush().wait(limit_s):
             raise FeedTimeout(f"flush: after {limit_s:g} s the disk has not taken what waits to be written")
@@ -266,7 +278,8 @@ class Recorder:
     def close(self) -> None:
         """End the recording: write what waits, seal, and wait for that. The feed goes on. Harmless twice.
 
-        (A call on the I/O thread does not wait. One that was interrupted can be repeated.)
+        (A call on the I/O thread does not wait. One that was interrupted can be repeated. In a forked child there is
+        nothing to end: the recording is the parent's.)
 
         >>> import aurigraph_nb as ag
         >>> feed = ag.simulate(seed=7, metrics_interval=0.1)
@@ -275,6 +288,8 @@ class Recorder:
         >>> recorder.running, feed.closed
         (False, False)
         """
+        if not self._ours:
+            return
         io = iothread.get()
         if io.here:
             self._stop()

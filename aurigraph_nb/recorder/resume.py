@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..errors import FileError, RecordingInUse
+import msgspec
+
+from ..errors import BadOption, FileError, RecordingInUse
 from ..gaps import Cause, Certainty, Gap
 from ..recording.directory import Contents, Segment, check_name
-from ..recording.journal import read_segment
+from ..recording.journal import read_head, read_segment
 from ..recording.lines import GapBegins
+from ..recording.manifest import Manifest
 from ..topic import Topic
 
 DOUBT_NS = 100_000_000
 """Where a recorder was not ended in good order: what came so shortly before its last line may not have reached it."""
+
+
+MOST_CHARS = 60
+"""Of a name that is asked for."""
 
 
 def name_for(wanted: str | None, contents: Contents) -> str:
@@ -26,7 +33,8 @@ def name_for(wanted: str | None, contents: Contents) -> str:
     """
     if wanted is None:
         return f"r{secrets.token_hex(4)}"
-    check_name(f"{wanted}-999")
+    if len(check_name(wanted)) > MOST_CHARS:
+        raise BadOption(f"name={wanted!r}: at most {MOST_CHARS} characters, so that there is room for a number behind")
     had = {*contents.recorders, *contents.live}
     number, name = 1, wanted
     while name in had:
@@ -39,15 +47,58 @@ def name_for(wanted: str | None, contents: Contents) -> str:
     return name
 
 
-def last_moment(contents: Contents) -> int | None:
-    """Up to when the recording goes, ns since 1970 UTC; None if it is empty, or if somebody is writing to it now."""
-    if contents.live:
-        return None
-    exact = [m.ended_ns for m in contents.manifests.values() if m.state == "ended" and m.ended_ns is not None]
-    seen = [s.entry.last_ns for s in contents.segments if s.entry is not None and s.entry.last_ns is not None]
-    left = {s.recorder: s for s in contents.segments if s.entry is None and s.present}  # the last one of each
-    seen += [ns for segment in left.values() if (ns := _end_of(segment)) is not None]
-    return max([*exact, *(ns - DOUBT_NS for ns in seen)], default=None)
+class Moments(msgspec.Struct, frozen=True):
+    """Up to when a recording goes."""
+
+    topics: dict[str, int | None]
+    """By topic, ns since 1970 UTC; None: somebody is recording it now, or nothing is known."""
+    others: int | None
+    """Of topics that were never recorded: the end of it all; None if it is empty, or somebody is writing to it now."""
+
+    def of(self, topic: str) -> int | None:
+        """Since when a topic is missing; None if it is not."""
+        return self.topics.get(topic, self.others)
+
+
+def last_moments(contents: Contents) -> Moments:
+    """Up to when each topic was recorded, by whomever."""
+    ends: dict[str, int | None] = {}
+    lasting: set[str] = set()
+    for recorder in contents.recorders:
+        manifest = contents.manifests.get(recorder)
+        segments = [s for s in contents.segments if s.recorder == recorder and s.present]
+        topics = _topics(manifest, segments)
+        if recorder in contents.live:
+            lasting.update(topics)
+            continue
+        end = _end(manifest, segments)
+        ends |= {topic: _later(ends.get(topic), end) for topic in topics}
+    latest = max((end for end in ends.values() if end is not None), default=None)
+    return Moments(ends | dict.fromkeys(lasting), None if contents.live else latest)
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    return max((end for end in (one, other) if end is not None), default=None)
+
+
+def _topics(manifest: Manifest | None, segments: Sequence[Segment]) -> tuple[str, ...]:
+    """What a recorder recorded; nothing if neither its manifest nor a first line can be read."""
+    if manifest is not None:
+        return manifest.topics
+    for segment in segments:
+        with contextlib.suppress(FileError):
+            return read_head(segment.path).topics
+    return ()
+
+
+def _end(manifest: Manifest | None, segments: Sequence[Segment]) -> int | None:
+    """Up to when a recorder that is no more wrote everything down, ns since 1970 UTC."""
+    if manifest is not None and manifest.state == "ended" and manifest.ended_ns is not None:
+        return manifest.ended_ns
+    seen = [s.entry.last_ns for s in segments if s.entry is not None and s.entry.last_ns is not None]
+    left = [s for s in segments if s.entry is None]
+    seen += [ns for segment in left[-1:] if (ns := _end_of(segment)) is not None]
+    return max((ns - DOUBT_NS for ns in seen), default=None)
 
 
 def _end_of(segment: Segment) -> int | None:
@@ -59,9 +110,10 @@ def _end_of(segment: Segment) -> int | None:
     return last
 
 
-def missed(topics: Iterable[Topic[Any]], last_ns: int, now_ns: int) -> list[GapBegins]:
-    """What the recording misses of ``topics``: everything from its last moment to now, over already."""
-    return [GapBegins(now_ns, _gap(topic, last_ns, now_ns)) for topic in topics]
+def missed(topics: Iterable[Topic[Any]], moments: Moments, now_ns: int) -> list[GapBegins]:
+    """What the recording misses of ``topics``: everything from their last moments to now, over already."""
+    ends = [(topic, moments.of(topic.name)) for topic in topics]
+    return [GapBegins(now_ns, _gap(topic, end, now_ns)) for topic, end in ends if end is not None]
 
 
 def _gap(topic: Topic[Any], last_ns: int, now_ns: int) -> Gap:

@@ -14,6 +14,7 @@ from ..durations import Duration, seconds
 from ..errors import BadOption, BadOptionType, RecordingInUse
 from ..intake import Counting
 from ..recording import directory as directories
+from ..recording.directory import Contents, Directory
 from ..recording.journal import DURABILITIES, JournalWriter
 from ..recording.lines import VERSION, Head
 from ..recording.manifest import Manifest
@@ -116,16 +117,25 @@ def _running(feed: Feed, path: Path, options: Options) -> Recorder | None:
 def _start(feed: Feed, path: Path, options: Options) -> Recorder:
     mirror = None if options.mirror is None else Mirror(options.mirror, options.mirror_options)
     directory = directories.create_or_open(path, feed.protocol)
-    contents = directory.read()
-    name = resume.name_for(options.name, contents)
-    place = Place(directory, name, directory.lock(name))
+    place, contents = _take_place(directory, options.name)
     inbox = _inbox(feed, options.topics)
     try:
-        return _begin(feed, place, options, inbox, mirror, resume.last_moment(contents))
+        return _begin(feed, place, options, inbox, mirror, resume.last_moments(contents))
     except BaseException:
         feed.untap(inbox)
         place.lock.release()
         raise
+
+
+def _take_place(directory: Directory, wanted: str | None) -> tuple[Place, Contents]:
+    """A name that nobody has had, locked; and what was in the recording before."""
+    while True:
+        contents = directory.read()
+        name = resume.name_for(wanted, contents)
+        lock = directory.lock(name)
+        if not os.path.lexists(directory.manifest_path(name)):
+            return Place(directory, name, lock), contents
+        lock.release()  # another recorder of this name came and went meanwhile: its manifest is not written over
 
 
 def on_real_time(feed: Feed) -> bool:
@@ -147,13 +157,13 @@ def _inbox(feed: Feed, topics: Sequence[str]) -> Inbox:
 
 
 def _begin(
-    feed: Feed, place: Place, options: Options, inbox: Inbox, mirror: Mirror | None, last_ns: int | None
+    feed: Feed, place: Place, options: Options, inbox: Inbox, mirror: Mirror | None, moments: resume.Moments
 ) -> Recorder:
     directory = place.directory
     t, counting = _tap(feed, inbox)
     journal = _first_segment(feed, place, options, t, counting)
     try:
-        gaps = [] if last_ns is None else resume.missed([feed[name] for name in options.topics], last_ns, t)
+        gaps = resume.missed([feed[name] for name in options.topics], moments, t)
         journal.write(gaps)
         sealer = _sealer(feed, place, options, t)
     except BaseException:

@@ -93,6 +93,7 @@ class Directory:
 
         Raises:
             RecordingCorrupt: it would lead out of the recording, also by a symbolic link.
+            RecordingError: it cannot be looked at.
         """
         pure = PurePosixPath(relative)
         odd = pure.is_absolute() or ".." in pure.parts or not pure.parts or "\0" in relative
@@ -103,7 +104,9 @@ class Directory:
         path = self.path
         for part in pure.parts:
             path = path / part
-            if path.is_symlink():
+            with disk.told(f"Cannot read {path}"):
+                link = path.is_symlink()
+            if link:
                 raise RecordingCorrupt(f"{path} is a symbolic link, which a recording holds none of.")
         return path
 
@@ -289,8 +292,10 @@ def create_or_open(
         for room in ROOMS:
             (where / room).mkdir(exist_ok=True)
         probe = disk.temporary(where / "journal" / "probe")
-        disk.write_synced(probe, b"\n")
-        probe.unlink()
+        try:
+            disk.write_synced(probe, b"\n")
+        finally:
+            probe.unlink(missing_ok=True)
     return directory
 
 

@@ -15,7 +15,7 @@ from ..errors import RecordingError
 
 _BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 _READ_ONLY = "the file system is read-only"
-_DENIED = "no permission to write there"
+_DENIED = "there is no permission for that"
 _WORDS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",

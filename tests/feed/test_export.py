@@ -255,6 +255,41 @@ def test_an_export_that_is_interrupted_keeps_what_was_there(recording, tmp_path,
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_rows_that_fail_within_duckdb_fail_as_they_do_elsewhere(recording, tmp_path, monkeypatch):
+    for error in (KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")):
+
+        def failing(self, error=error, **_):
+            yield from ()
+            raise error
+
+        monkeypatch.setattr("aurigraph_nb.reading.rows.Rows.batches", failing)
+        with pytest.raises(KeyboardInterrupt if error is KeyboardInterrupt else RecordingError):
+            recording.export("duckdb", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_recording_is_never_overwritten_by_its_export(recording, tmp_path, to):
+    saved = open_recording(recording.save(tmp_path / "runs" / "friday"))
+    (tmp_path / "link").symlink_to(saved.path)
+    for target in (saved.path, saved.path.parent, saved.path / "recording.json", tmp_path / "link", tmp_path):
+        with pytest.raises(BadOption, match="name a place outside it"):
+            saved.export(to, target, topics="metrics", overwrite=True)
+    assert saved.verify().ok and open_recording(saved.path).metrics.to_pandas().shape[0] == 90
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_a_directory_with_other_things_is_not_replaced(recording, tmp_path, to):
+    mine = tmp_path / "mine"
+    (mine / "deep").mkdir(parents=True)
+    (mine / "metrics.csv").write_text("of an earlier export")
+    (mine / "deep" / "thesis.tex").write_text("mine")
+    with pytest.raises(RecordingError, match=r"other things than tables.*'deep'"):
+        recording.export(to, mine, topics="metrics", overwrite=True)
+    assert (mine / "deep" / "thesis.tex").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["deep", "metrics.csv", "mine", "thesis.tex"]
+
+
 # What is asked for
 
 

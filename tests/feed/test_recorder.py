@@ -3,8 +3,11 @@
 import asyncio
 import errno
 import logging
+import os
+import signal
 import threading
 import time
+import warnings
 
 import msgspec
 import pandas as pd
@@ -26,6 +29,7 @@ from aurigraph_nb.recording import disk, journal
 from aurigraph_nb.recording.digest import Digest
 from aurigraph_nb.recording.journal import read_segment
 from aurigraph_nb.recording.lines import Count, End, FrameLine, GapBegins, Head, Tick, data_of
+from aurigraph_nb.recording.manifest import Manifest
 from aurigraph_nb.recording.parts import read_part
 from aurigraph_nb.recording.verify import verify
 from aurigraph_nb.simulate import _feed_on, _subscribe
@@ -203,7 +207,7 @@ def test_recording_starts_at_once_and_opens_its_topics(path):
 def test_closing_the_feed_ends_the_recording_in_good_order(path):
     with ScriptedServer(sends(metrics(1), metrics(2))) as server:
         feed = connect(server)
-        recorder = feed.record(path)
+        recorder = feed.record(path, ["metrics"])
         feed.metrics.wait(2, timeout=10)
         feed.close()
     assert not recorder.running and recorder.frames == 2
@@ -240,6 +244,73 @@ def test_what_a_killed_recorder_left_tells_up_to_when_it_went(path):
             pass
     gap = next(line.gap for line in all_lines(path, GapBegins) if line.gap.cause == Cause.RECORDER_DOWN)
     assert gap.start_ns == last - 100_000_000
+
+
+def down(path):
+    """Gaps between recorders: topic and begin, in their order."""
+    lines = all_lines(path, GapBegins)
+    return [(line.gap.topic, line.gap.start_ns) for line in lines if line.gap.cause is Cause.RECORDER_DOWN]
+
+
+def test_each_topic_is_missing_from_where_that_topic_ended(path):
+    with ScriptedServer(hold) as server, connect(server) as feed:
+        for name, topics in (("a", ["network"]), ("b", ["metrics"]), ("c", ["network", "metrics"])):
+            with feed.record(path, topics, name=name):
+                pass
+    ended = {name: manifest.ended_ns for name, manifest in directories.open(path).read().manifests.items()}
+    assert down(path) == [("metrics", ended["a"]), ("network", ended["a"]), ("metrics", ended["b"])]
+    assert ended["a"] < ended["b"]
+
+
+def test_a_recorder_of_other_topics_makes_up_for_nothing(path):
+    with ScriptedServer(hold) as server, connect(server) as one, connect(server) as two:
+        with one.record(path, ["metrics"], name="a"):
+            with two.record(path, ["network"], name="b"):
+                pass
+            with two.record(path, ["network", "metrics", "consensus"], name="c"):
+                pass
+        ended = directories.open(path).read().manifests["b"].ended_ns
+    assert down(path) == [("network", ended)]
+
+
+def test_a_name_that_came_and_went_meanwhile_is_not_taken_again(path, monkeypatch):
+    take, theirs = directories.Directory.lock, []
+
+    def late(self, name):
+        if not theirs:
+            manifest = Manifest(recorder=name, protocol="portal", url="", topics=("metrics",), started_ns=5)
+            manifest.save(self.manifest_path(name))
+            theirs.append(self.manifest_path(name).read_bytes())
+        return take(self, name)
+
+    monkeypatch.setattr(directories.Directory, "lock", late)
+    with ScriptedServer(hold) as server, connect(server) as feed, feed.record(path, name="roof") as recorder:
+        assert recorder.name == "roof-2" and directories.open(path).read().live == {"roof-2"}
+    assert (path / "manifest" / "roof.json").read_bytes() == theirs[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_in_a_forked_child_there_is_nothing_to_wait_for(path):
+    with ScriptedServer(sends(metrics(1))) as server, connect(server) as feed:
+        recorder = feed.record(path, ["metrics"])
+        recorder.wait(frames=1, timeout=10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # there are threads, and they stay behind
+            child = os.fork()
+        if child == 0:
+            signal.alarm(10)  # whoever waits for threads that are not there is ended
+            refused = 0
+            for wait in (recorder.wait, recorder.flush):
+                try:
+                    wait()
+                except RecordingError:
+                    refused += 1
+            recorder.close()
+            os._exit(0 if refused == 2 and not recorder.running else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert recorder.running
+        recorder.close()
+    assert verify(directories.open(path)).ok and isinstance(all_lines(path)[-1], End)
 
 
 def test_two_recorders_share_a_directory_and_neither_finds_a_gap(path):
@@ -284,7 +355,8 @@ def test_a_second_system_is_refused_and_nothing_is_written(path):
         ({"segment_bytes": 10}, ag.BadOption, "4,096"),
         ({"segment_bytes": "1"}, ag.BadOptionType, "whole number"),
         ({"segment_age": 0}, ag.BadOption, "more than 0"),
-        ({"name": "a/b"}, ag.BadOption, "letters"),
+        ({"name": "a/b"}, ag.BadOption, "^name='a/b': "),
+        ({"name": "a" * 61}, ag.BadOption, "at most 60"),
         ({"name": 5}, ag.BadOptionType, "text"),
         ({"name": ""}, ag.BadOption, "empty"),
         ({"mirror_options": {}}, ag.BadOption, "no mirror"),

@@ -395,6 +395,14 @@ def test_what_is_not_sealed_is_read_from_the_journal_with_the_decoder_where_it_s
         assert (info.frames, info.suppressed) == (whole.info().frames, whole.info().suppressed)
 
 
+def test_opening_decodes_nothing_that_is_not_sealed(tmp_path, monkeypatch):
+    lines = list(Script(protocol="portal", scenario="steady", duration="30s", seed=7, start="2026-01-01").lines())
+    path = write(tmp_path / "r", [lines], sealed=False).path
+    monkeypatch.setattr(Digest, "take", lambda *_: pytest.fail("lines were decoded"))
+    recording = open_recording(path)
+    assert recording.url == lines[0].url and "metrics" in recording.topics
+
+
 def test_a_recording_can_be_read_while_it_is_written(tmp_path):
     with ag.simulate(seed=7, rate=400, name="written and read") as feed, feed.record(tmp_path / "live") as recorder:
         recorder.wait(frames=100, timeout=30)

@@ -249,7 +249,7 @@ def test_a_seek_returns_when_it_is_there_unless_told_not_to_wait(minute):
 def test_a_seek_that_takes_too_long_says_where_it_is(minute, monkeypatch):
     feed = replay(minute, paused=True)
     monkeypatch.setattr(feed.player, "seek", lambda to_ns: setattr(feed.player, "_target", to_ns))
-    with pytest.raises(ag.FeedTimeout, match="was not there after 0.05 s; it is at 2026-01-01 00:00:00"):
+    with pytest.raises(ag.FeedTimeout, match=r"was not there after 0.05 s; it is at 2026-01-01 00:00:00"):
         feed.seek(40, timeout=0.05)
 
 

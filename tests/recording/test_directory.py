@@ -124,6 +124,26 @@ def test_a_disk_that_takes_nothing_is_told_before_recording(tmp_path, recording,
     assert tree(recording.path) == before
 
 
+def test_a_disk_that_is_full_is_left_as_it_was(recording, monkeypatch):
+    def full(fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = tree(recording.path)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecordingError, match="the disk is full"):
+        create_or_open(recording.path, "live")
+    assert tree(recording.path) == before
+
+
+def test_what_may_not_be_looked_at_is_told(recording, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(type(recording.path), "is_symlink", refuse)
+    with pytest.raises(RecordingError, match=r"Cannot read .*topic=a: there is no permission"):
+        recording.inside("topic=a/date=2026-01-01/x.parquet")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
 def test_a_directory_without_permission_is_told(recording):
     recording.journal.chmod(0o500)
