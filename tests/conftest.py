@@ -22,8 +22,8 @@ def _no_settings_of_the_machine():
         yield
 
 
-# Tests of one file stay together, in their order, in one of the processes; those of the browser share one, too.
 SPREAD = "PYTEST_XDIST_WORKER" in os.environ
+"""Whether this is one of several processes."""
 
 
 def _pace(item):
@@ -41,7 +41,14 @@ def pytest_collection_modifyitems(items):
     items.sort(key=_pace)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_itemcollected(item):
-    browser = item.get_closest_marker("browser") or item.path.parent.name == "browser"
-    item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Tests of one file stay together, in their order, in one process; those of the browser share one, too."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            file = nodeid.partition("::")[0]
+            return "browser" if "tests/browser/" in file else file
+
+    return ByFile(config, log)
