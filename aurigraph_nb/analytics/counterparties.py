@@ -12,7 +12,7 @@ import pandas as pd
 from aurigraph_nb.durations import Moment
 from aurigraph_nb.errors import BadOption
 
-from .inputs import Data, Gaps, OnGap, Rows, check_gaps, one_of, whole
+from .inputs import Data, Gaps, OnGap, Rows, one_of, whole, without_gaps
 from .ledger import SAMPLE, amounts, transactions_of
 from .plots import Chart
 from .result import Result, reading
@@ -71,7 +71,7 @@ def top_counterparties(
     ends = ("sender", "recipient") if side == "either" else (side,)
     optional = ("value", "value_text", "value_unit")
     got = transactions_of(transactions, *ends, optional=optional, start=start, end=end, gaps=gaps)
-    check_gaps(got, on_gap)
+    got = without_gaps(got, on_gap)
     table, n = _participations(got, ends, by)
     shares = table["share"].to_numpy(float)
     value = float(shares[:top].sum()) if len(table) and np.isfinite(shares).all() else None
@@ -164,7 +164,7 @@ def address_degrees(
     Mean degree: 1.3333; n = 3 addresses; coverage 100 %
     """
     got = transactions_of(transactions, "sender", "recipient", start=start, end=end, gaps=gaps)
-    check_gaps(got, on_gap)
+    got = without_gaps(got, on_gap)
     both = np.concatenate([got.texts("sender"), got.texts("recipient")])
     codes, names = coded(both)
     tail, head = codes[: len(got)], codes[len(got) :]

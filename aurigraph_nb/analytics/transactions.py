@@ -19,7 +19,7 @@ from aurigraph_nb.durations import Duration, Moment
 from aurigraph_nb.errors import BadOption
 
 from .bins import Grid, grid
-from .inputs import Data, Gaps, OnGap, Rows, check_gaps, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
 from .inputs import share as checked_share
 from .ledger import FINAL, SAMPLE, amounts, transactions_of
 from .numeric import counted, wilson
@@ -162,7 +162,7 @@ def value_distribution(
     optional = ("value", "value_text", "value_unit")
     needed = () if status is None else ("status",)
     got = transactions_of(transactions, *needed, optional=optional, start=start, end=end, gaps=gaps)
-    check_gaps(got, on_gap)
+    got = without_gaps(got, on_gap)
     if not (got.has("value") or got.has("value_text")):
         raise BadOption("no column value or value_text; value_distribution needs one of them")
     if status is not None:

@@ -81,7 +81,7 @@ def time_in_status(
     got, found, names, words = _statuses(validators, start, end, gaps, on_gap)
     pair = found.thing * max(1, len(words)) + found.state
     which, place = np.unique(pair, return_inverse=True)
-    seconds = np.bincount(place, weights=found.seconds, minlength=len(which))
+    seconds = np.bincount(place, weights=found.seconds, minlength=len(which)).astype(np.float64)
     thing, state = which // max(1, len(words)), which % max(1, len(words))
     seen = np.bincount(thing, weights=seconds, minlength=len(names))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -143,7 +143,7 @@ def test_members_out_of_service_do_not_count_unless_asked_for():
 def test_the_stake_stands_in_where_nobody_has_a_voting_power():
     table = pa.table({"id": ["a", "b"], "total_staked": pa.array([Decimal(10**30), Decimal(2)], pa.decimal128(38, 0))})
     result = analytics.nakamoto(table)
-    assert result.chart.y_title == "share of total_staked" and result.value == 1
+    assert result.chart.y_title == "share of total staked" and result.value == 1
     both = stakes([1.0, 2.0]).assign(total_staked=[9.0, 1.0])
     assert analytics.nakamoto(both).table["id"][0] == "v1"
     assert analytics.nakamoto(both, weight="total_staked").table["id"][0] == "v0"

@@ -11,6 +11,7 @@ import pytest
 
 import aurigraph_nb as ag
 from aurigraph_nb import analytics
+from aurigraph_nb.errors import Incomplete
 
 WAYS = {
     "topic": lambda topic: topic,
@@ -263,3 +264,44 @@ def test_a_replayed_recording_gives_the_answers_of_the_recording(recordings):
                 assert repr(function(replayed[topic])) == repr(function(opened[topic])), name
     finally:
         replayed.close()
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_table_has_the_same_columns_and_dtypes_where_it_is_empty(feeds, name):
+    full = CASES[name](getattr(analytics, name), feeds, lambda topic: topic).table
+    empty = CASES[name](getattr(analytics, name), feeds, POOR["empty"]).table
+    assert empty.dtypes.to_dict() == full.dtypes.to_dict()
+
+
+BASE = pd.Timestamp("2026-01-01", tz="UTC")
+HOLES = pd.DataFrame(
+    {
+        "topic": ["*", "*", "*", "*"],
+        "certainty": ["unknown", "bounded", "none", "known"],
+        "start": [BASE + pd.Timedelta(seconds=s) for s in (30, 35, 50, 110)],
+        "end": [BASE + pd.Timedelta(seconds=s) for s in (40, 45, 100)] + [pd.NaT],
+    }
+)
+"""Of every topic: two that overlap, one that is none, and one that is open."""
+MEMBERS = ("decentralisation", "entropy", "gini", "herfindahl", "lorenz", "nakamoto", "theil", "leadership_share")
+"""Whose coverage is of members; all but the last have nothing to do with time."""
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if n not in MEMBERS[:-1]])
+def test_gaps_count_are_refused_or_are_ignored_as_asked(name):
+    function, case = getattr(analytics, name), CASES[name]
+    rows = {"id": "a", "peer_id": "a", "hash": "a", "leader": "a", "sender": "a", "recipient": "b", "country": "CH"}
+    rows |= {"status": "CONNECTED", "state": "VOTING", "health": "GOOD", "version": "1", "value_text": "1"}
+    rows |= dict.fromkeys(["tps", "cpu_percent", "voting_power", "latency_ms", "inbound_bytes", "outbound_bytes"], 1.0)
+    rows |= dict.fromkeys(["active_validators", "epoch", "last_block_proposed", "performance_percent", "recv_ns"], 1)
+    times = pd.date_range(BASE, periods=120, freq="1s", name="timestamp")
+    frame = pd.DataFrame(rows, index=times).assign(round=range(120))
+    options = {k: [HOLES] * 2 if k == "gaps" else frame if callable(v) else v for k, v in case.options.items()}
+    options |= {
+        k: HOLES for k in ("gaps", "right_gaps") if k in inspect.signature(function).parameters and name != "align"
+    }
+    seen, ignored = (function(*[frame] * len(case.topics), **options, on_gap=word) for word in ("nan", "ignore"))
+    with pytest.raises(Incomplete, match="on_gap"):
+        function(*[frame] * len(case.topics), **options, on_gap="raise")
+    if name not in (*MEMBERS, "peer_bandwidth", "event_study", "time_to_recover"):
+        assert 0.5 < seen.coverage < 0.85 < ignored.coverage <= 1
