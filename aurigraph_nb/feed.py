@@ -118,6 +118,9 @@ class Feed(Announcer):
         self._links: dict[str, FeedLink] = {}
         self._make_link: MakeLink = make_link or _real_link
         self._recorders: tuple[Recorder, ...] = ()
+        self._recording = threading.Lock()
+        self._recording_lost = 0  # by recorders that have ended
+        self._recording_error: str | None = None  # of the last of them that failed
         self._links_closed = False
         self._told: dict[str, tuple[fsm.State, int]] = {}  # what the hooks know of each link
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -219,6 +222,9 @@ class Feed(Announcer):
         faults = [s.last_error for s in sessions if s.last_error and s.state not in quiet]
         seen = [t.last_recv_ns for t in self if t.last_recv_ns is not None]
         latencies = [link.latency_ms for link in links if link.latency_ms is not None]
+        with self._recording:
+            lost = self._recording_lost + sum(recorder.lost for recorder in self._recorders)
+            error = next((r.error for r in self._recorders if r.error), self._recording_error)
         return Status(
             state=state,
             connected=state is fsm.State.CONNECTED,
@@ -238,8 +244,8 @@ class Feed(Announcer):
             dropped_messages=sum(link.outbox.dropped for link in links),
             callback_errors=self.callback_errors.count,
             last_callback_error=self.callback_errors.last,
-            recording_lost=sum(recorder.lost for recorder in self._recorders),
-            recording_error=next((r.error for r in self._recorders if r.error), None),
+            recording_lost=lost,
+            recording_error=error,
             topics={topic.name: self.topic_status(topic) for topic in self},
         )
 
@@ -613,8 +619,23 @@ class Feed(Announcer):
         return tuple(recorder for recorder in self._recorders if recorder.running)
 
     def add_recorder(self, recorder: Recorder) -> None:
-        """Remember a recorder; what it could not write stands in the status, also after its end."""
-        self._recorders = (*self._recorders, recorder)
+        """A recorder begins: it is ended when the feed is closed, or its run is over."""
+        with self._recording:
+            self._recorders = (*self._recorders, recorder)
+            self._listeners.add(recorder.follow)
+        self.at_close(recorder.close)
+
+    def drop_recorder(self, recorder: Recorder) -> None:
+        """A recorder has ended. What it could not write, and why, stays in the status; nothing else of it does."""
+        with self._recording:
+            if recorder not in self._recorders:
+                return
+            self._recorders = tuple(r for r in self._recorders if r is not recorder)
+            self._listeners.discard(recorder.follow)
+            self._recording_lost += recorder.lost
+            self._recording_error = recorder.error or self._recording_error
+        with contextlib.suppress(ValueError):  # close() has taken it
+            self._on_close.remove(recorder.close)
 
     def tap(self, tap: Tap) -> Counting:
         """Let ``tap`` have everything that comes from now on, in order; returns where the counting stands.
@@ -769,6 +790,7 @@ class Feed(Announcer):
         self.closed = True
         self._links.clear()
         self._on_close.clear()
+        self._recording = threading.Lock()
         self.news = threading.Condition()
 
     async def _close_links(self) -> None:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aurigraph_nb")
 
+LARGE_FRAME = 40 * 2**20
+"""Bytes. A frame larger than this is taken in by itself, whatever came with it: recorders leave it out."""
 KEPT = 100
 """Undecoded frames, control frames and raw frames that are kept for inspection, each."""
 
@@ -147,6 +149,10 @@ class Intake:
 
     def on_frames(self, link: FeedLink, frames: list[Frame]) -> None:
         """Decode a batch of frames and hand its rows to the topics."""
+        if self._taps and len(frames) > 1 and any(len(frame.data) > LARGE_FRAME for frame in frames):
+            for frame in frames:  # so that taps know of each where the counting stands
+                self.on_frames(link, [frame])
+            return
         for tap in self._taps:
             tap.frames(frames)
         if self._debug:

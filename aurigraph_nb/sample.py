@@ -47,7 +47,7 @@ def sample(
 ) -> Recording:
     """A recording of the local node's model, in memory, all topics, at once.
 
-    What :func:`simulate` with the same arguments would bring, and a client that loses its connections in an outage. The
+    What :func:`simulate` with the same arguments would bring, but for the moments of reconnecting after an outage. The
     same arguments give the same recording, byte for byte; ``save(path)`` makes a directory of it.
 
     :param scenario: steady (or "quiet": with a tenth of the transactions), spike, leader-churn, jailing, outage or

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ..errors import AurigraphError, UsageError
-from . import doctor, export, info, lab, record, replay, sample, serve, watch
+from . import doctor, export, info, lab, rebuild, record, replay, sample, serve, watch
 
 __all__ = ["app", "main"]
 
@@ -32,6 +32,7 @@ app.command("record")(record.record)
 app.command("replay")(replay.replay)
 app.command("export")(export.export)
 app.command("info")(info.info)
+app.command("rebuild")(rebuild.rebuild)
 app.command("sample")(sample.sample)
 app.command("doctor")(doctor.doctor)
 

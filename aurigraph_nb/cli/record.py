@@ -20,6 +20,7 @@ import aurigraph_nb as ag
 from ..durations import seconds
 from ..errors import BadOption
 from ..recorder import Progress, size
+from ..recording.verify import many
 from ..session import State
 from ..status import Status
 from .text import plain
@@ -179,8 +180,8 @@ def closing_line(progress: Progress) -> str:
     """What was recorded, and how to open it."""
     path = plain(progress.path, 300)
     lines = [
-        f"Recorded {_many(progress.frames, 'frame')} ({_many(progress.rows, 'row')}, {size(progress.bytes)}) "
-        f"in {length_of(progress.elapsed_s)}, {_many(progress.gaps, 'gap')}, {progress.lost:,} lost: {path}",
+        f"Recorded {many(progress.frames, 'frame')} ({many(progress.rows, 'row')}, {size(progress.bytes)}) "
+        f"in {length_of(progress.elapsed_s)}, {many(progress.gaps, 'gap')}, {progress.lost:,} lost: {path}",
         f"Open it with ag.open_recording({path!r}), or look at it with: aurigraph-nb info {path}",
     ]
     if progress.error is not None:
@@ -213,12 +214,8 @@ def render(progress: Progress, status: Status, name: str) -> RenderableType:
 
 
 def _journal(progress: Progress) -> str:
-    text = f"{size(progress.bytes)} in {_many(progress.segments, 'segment')}"
+    text = f"{size(progress.bytes)} in {many(progress.segments, 'segment')}"
     return f"{text}, {progress.unsealed:,} to be sealed" if progress.unsealed else text
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def length_of(duration_s: float) -> str:

@@ -138,7 +138,7 @@ async def _serve(rerun: Rerun, recording: Recording) -> None:
 
 
 def _announce(rerun: Rerun, recording: Recording) -> None:
-    typer.echo(f"Recording {plain(recording.name, 200)} ({recording.protocol}) at {rerun.url}")
+    typer.echo(f"Recording {plain(recording.path or recording.name, 300)} ({recording.protocol}) at {rerun.url}")
     for name, url in rerun.urls.items():
         typer.echo(f"  {name:<13} {url}")
     if rerun.options.tokens:

@@ -68,6 +68,8 @@ def export(
             raise BadOptionType(f"{name}={flag!r}: expected True or False")
     chosen = _topics(recording, topics)
     times = tuple(None if t is None else parse_time(t, option=o) for t, o in ((start, "start"), (end, "end")))
+    if times[0] is not None and times[1] is not None and times[0] >= times[1]:
+        raise BadOption(f"start={start!r} is not before end={end!r}: there is no time between them")
     job = _Job(recording, chosen, all_topics=topics is None, start_ns=times[0], end_ns=times[1])
     target = _target(recording, to, path)
     if to in WRITERS:

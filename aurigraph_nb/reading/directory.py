@@ -19,6 +19,7 @@ from ..recording import journal
 from ..recording.blocks import Damage
 from ..recording.digest import Digest
 from ..recording.directory import Contents, Directory, Segment
+from ..recording.footers import check_footer
 from ..recording.lines import GapBegins, Head, Line
 from ..recording.manifest import Manifest, TopicPart
 from ..recording.verify import Finding
@@ -61,6 +62,7 @@ class DirectorySource:
         self._gaps: GapBook | None = None
         self._figures: Figures | None = None
         self._lost: list[Gap] = []
+        self._compared: set[str] = set()
         self._findings: dict[tuple[str, str], Finding] = {}
         for problem in contents.problems:
             self._note(None, str(self.directory.path), "unreadable", str(problem))
@@ -219,10 +221,21 @@ class DirectorySource:
 
         schema = arrow_schema(record_of(self.protocol, part.topic))
         try:
-            return row_groups(self.directory.inside(part.path), schema, part.rows, instead)
+            return row_groups(self._sound(part), schema, part, instead)
         except FileError as exc:
             table = instead(0, part.rows, exc)
             return [chunk_of(batch) for batch in table.to_batches() if batch.num_rows]
+
+    def _sound(self, part: TopicPart) -> Path:
+        """The file of a part, its footer compared. (A file that has to be read for that as a whole: once.)
+
+        :raises RecordingCorrupt: if it is not the footer that was written
+        """
+        path = self.directory.inside(part.path)
+        if part.footer_crc is not None or part.path not in self._compared:
+            check_footer(path, part)
+            self._compared.add(part.path)
+        return path
 
     def _made_anew(self, segment: Segment, part: TopicPart) -> pa.Table | None:
         """The rows of a part, out of the journal; None (told, and a gap) if that does not have them either."""
@@ -262,8 +275,8 @@ class DirectorySource:
 
     def _pieces(self, segment: Segment, part: TopicPart) -> list[Path | pa.Table]:
         try:
-            path = self.directory.inside(part.path)
-            row_groups(path, arrow_schema(record_of(self.protocol, part.topic)), part.rows, None)
+            path = self._sound(part)
+            row_groups(path, arrow_schema(record_of(self.protocol, part.topic)), part, None)
             if (str(part.path), "damage") not in {(f.file, f.kind) for f in self._findings.values()}:
                 return [path]
         except FileError as exc:

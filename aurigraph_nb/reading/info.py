@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ..recording.recover import Recovered
-from ..recording.verify import Finding
+from ..recording.verify import Finding, many
 from .source import RecorderInfo, Source
 
 
@@ -94,12 +94,15 @@ class RecordingInfo(msgspec.Struct, frozen=True, kw_only=True):
         if self.first_ns is not None and self.last_ns is not None:
             yield f"  {shown_time(self.first_ns)} to {shown_time(self.last_ns)} UTC ({self.duration_s or 0:,.1f} s)"
         each = "" if self.bytes_per_message is None else f" ({self.bytes_per_message:,.1f} a message)"
-        disk = f", {self.bytes:,} bytes{each}" if self.bytes else ""
-        yield f"  {self.frames:,} messages, {self.rows:,} rows{disk}"
+        disk = f", {many(self.bytes, 'byte')}{each}" if self.bytes else ""
+        yield f"  {many(self.frames, 'message')}, {many(self.rows, 'row')}{disk}"
         left_out = ("undecoded", "suppressed", "control", "filtered")
         if counts := [f"{getattr(self, name):,} {name}" for name in left_out if getattr(self, name)]:
             yield f"  no rows: {', '.join(counts)}"
-        yield f"  {self.segments} segments, {self.unsealed} of them not sealed; {self.gaps} gaps"
+        left = f"{self.unsealed:,} of them not sealed"
+        if self.segments == 1:
+            left = "not sealed" if self.unsealed else "sealed"
+        yield f"  {many(self.segments, 'segment')}, {left}; {many(self.gaps, 'gap')}"
         width = max((len(topic.name) for topic in self.topics), default=0)
         for topic in self.topics:
             yield f"  {topic.name:<{width}}  {topic.rows:>12,} rows  {topic.bytes:>14,} bytes  {topic.gaps:>5,} gaps"

@@ -12,7 +12,9 @@ import pyarrow.compute as _compute
 import pyarrow.parquet as pq
 
 from ..errors import RecordingCorrupt, RecordingTooNew
+from ..recording.footers import check_footer
 from ..recording.lines import VERSION
+from ..recording.manifest import TopicPart
 from ..recording.parts import DAY_NS, FORMAT_KEY
 from .rows import Chunk
 
@@ -26,17 +28,17 @@ _UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
 _DAY = re.compile(r"date=(\d{4}-\d{2}-\d{2})/")
 
 
-def row_groups(path: Path, schema: pa.Schema, rows: int, instead: Instead | None) -> list[Chunk]:
+def row_groups(path: Path, schema: pa.Schema, part: TopicPart, instead: Instead | None) -> list[Chunk]:
     """The row groups of a part; nothing but the file's end is read for it.
 
     :param schema: of the topic's tables
-    :param rows: how many there have to be
+    :param part: what the manifest says of it; :func:`~aurigraph_nb.recording.footers.check_footer` has to come first
     :param instead: asked for the rows that turn out to be unreadable
     :raises RecordingCorrupt: naming the file, if it is missing or damaged, or of a newer format
     """
     metadata = _metadata(path)
-    if metadata.num_rows != rows:
-        raise RecordingCorrupt(f"{path} has {metadata.num_rows:,} rows; the manifest says {rows:,}")
+    if metadata.num_rows != part.rows:
+        raise RecordingCorrupt(f"{path} has {metadata.num_rows:,} rows; the manifest says {part.rows:,}")
     missing = [f.name for f in schema if f.name not in metadata.schema.to_arrow_schema().names and not f.nullable]
     if missing:
         raise RecordingCorrupt(f"{path} lacks the columns {', '.join(missing)}")
@@ -44,7 +46,9 @@ def row_groups(path: Path, schema: pa.Schema, rows: int, instead: Instead | None
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         recv, times = _bounds(group)
-        chunks.append(Chunk(group.num_rows, recv, times, _reader(path, number, group.num_rows, first, schema, instead)))
+        chunks.append(
+            Chunk(group.num_rows, recv, times, _reader(path, part, number, group.num_rows, first, schema, instead))
+        )
         first += group.num_rows
     return chunks
 
@@ -88,9 +92,13 @@ def _ends(column: Any) -> tuple[tuple[int, int] | None, int | None]:
     return (int(statistics.min_raw), int(statistics.max_raw)), statistics.null_count
 
 
-def _reader(path: Path, number: int, rows: int, first: int, schema: pa.Schema, instead: Instead | None) -> Any:
+def _reader(
+    path: Path, part: TopicPart, number: int, rows: int, first: int, schema: pa.Schema, instead: Instead | None
+) -> Any:
     def read(columns: Sequence[str]) -> pa.Table:
         try:
+            if part.footer_crc is not None:  # without: the file was compared as a whole, once
+                check_footer(path, part)
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
                 there = [name for name in columns if name in file.schema_arrow.names]
                 table = file.read_row_group(number, columns=there)

@@ -102,7 +102,7 @@ class Recording(Feed):
             wire,
             policy=fsm.Policy(name=wire.name, backoff=fsm.PRESETS[wire.name], url=url),
             options=Options(),
-            title=title or str(source.path or source.id),
+            title=title or (source.id if source.path is None else source.path.name or str(source.path)),
             auto_connect=False,
             recorded=True,
         )

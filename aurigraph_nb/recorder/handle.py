@@ -61,7 +61,8 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Recorder:
-    """Writes a feed down until it is closed, the feed is closed, or the disk is full. Made by ``feed.record(path)``.
+    """Writes a feed down until it is closed, the feed is closed or its run over, or the disk full. Made by
+    ``feed.record(path)``.
 
     A context manager. Everything may be read on any thread, also after the end.
 
@@ -105,6 +106,21 @@ class Recorder:
         self._writer, self._sealing = writer, sealing
         sealing.start()
         writer.start()
+        self._feed.add_recorder(self)
+        if self._done.is_set():
+            self._feed.drop_recorder(self)
+
+    def follow(self) -> None:
+        """End if the feed's run is over: nothing more comes. On any thread."""
+        if self._is_over():
+            iothread.get().call(self._stop_if_over)
+
+    def _stop_if_over(self) -> None:
+        if self._is_over():
+            self._stop()
+
+    def _is_over(self) -> bool:
+        return self._end_ns is None and self._feed.ended and self._ours
 
     # What it says about itself
 
@@ -218,6 +234,8 @@ class Recorder:
     def wait(self, frames: int | None = None, *, timeout: Any = None) -> None:
         """Wait until so many frames are on the disk; without a number, until the recording has ended and is sealed.
 
+        It ends by itself when the feed's run is over: a simulation or a replay that has an end.
+
         :param timeout: seconds or a duration, None for ever
         :raises FeedTimeout: if it is not so in time
         :raises RecordingError: if it ended with fewer frames, or in a forked child
@@ -296,7 +314,11 @@ class Recorder:
             return
         if self.running:
             io.call(self._stop)
-        self._done.wait()
+        try:
+            self._done.wait()
+        except KeyboardInterrupt:
+            self._sealing.hurry()
+            raise
 
     def stop(self) -> None:
         """The same as :meth:`close`."""
@@ -351,6 +373,9 @@ class Recorder:
 
     def sealed(self) -> None:
         """Nothing more is going to be sealed."""
-        self._place.lock.release()
-        self._done.set()
+        try:
+            self._place.lock.release()
+            self._feed.drop_recorder(self)
+        finally:
+            self._done.set()
         self._feed.tell()

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 from ..gaps import Cause, Certainty, Gap
-from ..intake import Counting
+from ..intake import LARGE_FRAME, Counting
 from ..losses import WHOLE
 from ..protocols import Frame
 from ..recording.lines import Closed, Count, GapBegins, GapEnds, Line, Opened, Statistics, Tick
@@ -24,8 +24,9 @@ MAX_BYTES = 64 * 2**20
 """Bytes that may wait to be written."""
 MAX_LINES = 250_000
 """Frames and other lines that may wait to be written."""
-MAX_FRAME_BYTES = 40 * 2**20
-"""A larger frame is not written down: escaped as JSON it might be more than a journal's reader takes."""
+MAX_FRAME_BYTES = LARGE_FRAME
+"""A larger frame is not written down: escaped as JSON it might be more than a journal's reader takes. It comes by
+itself, so nothing else is left out with it."""
 
 _COST = 200
 """What a frame takes in memory besides its data, about."""

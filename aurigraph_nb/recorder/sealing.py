@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ..errors import AurigraphError
+from .copying import Copying
 
 RETRY_S = 30.0
 """After a failure it is tried again so much later."""
@@ -19,7 +20,8 @@ class Sealing(threading.Thread):
     """Seals segments in their order. A failure loses nothing: the journal has it all, and it is tried again.
 
     :param seal: seals a segment, by its number
-    :param copy: copies what was sealed elsewhere; called when nothing waits to be sealed
+    :param before: what is done first, once: sealing what recorders that are no more left unsealed
+    :param copying: the thread that copies what is sealed to a mirror; it is started and ended with this one
     :param last_words: writes down how the recording ended, once all that can be sealed is
     :param on_end: called last
     """
@@ -29,24 +31,26 @@ class Sealing(threading.Thread):
         name: str,
         *,
         seal: Callable[[int], object],
-        copy: Callable[[], object] | None,
+        before: Callable[[], object] | None = None,
+        copying: Copying | None = None,
         last_words: Callable[[], object],
         on_end: Callable[[], None],
         retry_s: float = RETRY_S,
     ) -> None:
         super().__init__(name=f"aurigraph-nb-sealing-{name}", daemon=True)
-        self._seal, self._copy, self._last_words, self._on_end = seal, copy, last_words, on_end
+        self._seal, self._before, self._last_words, self._on_end = seal, before, last_words, on_end
+        self._copying = copying
         self._retry_s = retry_s
         self._news = threading.Condition()
         self._waiting: deque[int] = deque()
-        self._to_copy = False
         self._finishing = False
         self._errors: dict[str, str] = {}
 
     @property
     def error(self) -> str | None:
         """Why the last attempt to seal, or to copy, failed; None if neither did."""
-        return next(iter(list(self._errors.values())), None)
+        found = next(iter(list(self._errors.values())), None)
+        return self._copying.error if found is None and self._copying is not None else found
 
     @property
     def backlog(self) -> int:
@@ -65,34 +69,45 @@ class Sealing(threading.Thread):
             self._finishing = True
             self._news.notify_all()
 
+    def hurry(self) -> None:
+        """Nobody wants to wait for a mirror any more."""
+        if self._copying is not None:
+            self._copying.hurry()
+
     def run(self) -> None:
         """Seal until the end."""
         try:
+            if self._before is not None:
+                self._try("before", self._before)
+            if self._copying is not None:
+                self._copying.start()
             while self._wait():
-                if not self._next() and not self._pause():
+                last = self._finishing
+                if self._next():
+                    continue
+                if last:
                     break
-            if self._try("end", self._last_words) and self._copy is not None:
-                self._try("copy", self._copy)
+                self._pause()
+            self._try("end", self._last_words)
+            if self._copying is not None:
+                self._copying.finish()
         finally:
             self._on_end()
 
     def _wait(self) -> bool:
         """Wait for something to do; False if nothing more comes."""
         with self._news:
-            self._news.wait_for(lambda: self._waiting or self._to_copy or self._finishing)
-            return bool(self._waiting) or (self._to_copy and not self._finishing)
+            self._news.wait_for(lambda: self._waiting or self._finishing)
+            return bool(self._waiting)
 
     def _next(self) -> bool:
-        """Do the next thing; returns whether it succeeded."""
-        if self._waiting:
-            if not self._try("seal", lambda: self._seal(self._waiting[0])):
-                return False
-            self._waiting.popleft()
-            self._to_copy = self._copy is not None
-            return True
-        assert self._copy is not None
-        self._to_copy = not self._try("copy", self._copy)
-        return not self._to_copy
+        """Seal the next segment; returns whether it succeeded."""
+        if not self._try("seal", lambda: self._seal(self._waiting[0])):
+            return False
+        self._waiting.popleft()
+        if self._copying is not None and not self._waiting:
+            self._copying.copy()
+        return True
 
     def _try(self, what: str, work: Callable[[], object]) -> bool:
         try:
@@ -104,10 +119,7 @@ class Sealing(threading.Thread):
         self._errors.pop(what, None)
         return True
 
-    def _pause(self) -> bool:
-        """Wait before the next attempt; False if there is none, because the recording is over."""
+    def _pause(self) -> None:
+        """Wait before the next attempt."""
         with self._news:
-            if self._finishing:
-                return False
             self._news.wait_for(lambda: self._finishing, self._retry_s)
-            return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Sequence
@@ -19,8 +20,10 @@ from ..recording.journal import DURABILITIES, JournalWriter
 from ..recording.lines import VERSION, Head
 from ..recording.manifest import Manifest
 from ..recording.mirror import Mirror
+from ..recording.rebuild import seal_left
 from ..recording.sealer import Sealer
-from . import resume
+from . import copying, resume
+from .copying import Copying
 from .handle import Options, Place, Recorder
 from .inbox import Inbox
 from .sealing import Sealing
@@ -36,6 +39,7 @@ LEAST_SEGMENT_BYTES = 2**12
 MOST_SEGMENT_BYTES = 2**30
 
 _turn = threading.Lock()
+log = logging.getLogger("aurigraph_nb")
 
 
 def record(
@@ -53,14 +57,17 @@ def record(
     """Write everything down that comes from now on; returns when the first line is on the disk.
 
     A directory that holds a recording of the same protocol is continued: with a gap for the time between, if nobody
-    else was recording. The same call again, while it runs, gives the recorder that runs.
+    else was recording; and what recorders that were killed left is sealed meanwhile. The same call again, while it
+    runs, gives the recorder that runs. With a feed whose run has an end, the recording ends by itself.
 
     :param feed: what is recorded; its topics are opened
     :param path: a directory on a local disk
     :param topics: the topics to open and to list; default: all that the feed has now
     :param durability: "process": what was flushed (every 1,000 lines or 250 ms) outlives the process; "power": it
         outlives a power cut, too
-    :param mirror: where sealed segments are copied: any URL that fsspec knows, such as ``s3://bucket/path``
+    :param mirror: where sealed segments are copied: any URL that fsspec knows, such as ``s3://bucket/path``. At the end
+        of the recording it has ten seconds for each file, and a minute in all; what is not there then is told, and
+        copied by the next recorder with this mirror
     :param mirror_options: what fsspec needs to get there, such as keys; stored nowhere
     :param name: what the recorder is called in the recording; default: a random name
     :param segment_bytes: size of the lines, uncompressed, at which a segment of the journal is sealed
@@ -98,6 +105,7 @@ def record(
         recorder = _running(feed, where, options) or _start(feed, where, options)
     for topic in options.topics:
         feed[topic].open()
+    recorder.follow()
     return recorder
 
 
@@ -120,7 +128,7 @@ def _start(feed: Feed, path: Path, options: Options) -> Recorder:
     place, contents = _take_place(directory, options.name)
     inbox = _inbox(feed, options.topics)
     try:
-        return _begin(feed, place, options, inbox, mirror, resume.last_moments(contents))
+        return _begin(feed, place, options, inbox, mirror, contents)
     except BaseException:
         feed.untap(inbox)
         place.lock.release()
@@ -157,9 +165,11 @@ def _inbox(feed: Feed, topics: Sequence[str]) -> Inbox:
 
 
 def _begin(
-    feed: Feed, place: Place, options: Options, inbox: Inbox, mirror: Mirror | None, moments: resume.Moments
+    feed: Feed, place: Place, options: Options, inbox: Inbox, mirror: Mirror | None, contents: Contents
 ) -> Recorder:
     directory = place.directory
+    moments = resume.last_moments(contents)
+    left = tuple(name for name in contents.recorders if name not in contents.live)
     t, counting = _tap(feed, inbox)
     journal = _first_segment(feed, place, options, t, counting)
     try:
@@ -180,15 +190,27 @@ def _begin(
     sealing = Sealing(
         place.recorder,
         seal=sealer.seal,
-        copy=None if mirror is None else (lambda: mirror.sync(directory, place.recorder)),
+        before=(lambda: _seal_left(directory)) if left else None,
+        copying=None if mirror is None else _copying(mirror, directory, (*left, place.recorder)),
         last_words=lambda: sealer.note(**recorder.last_words()),
         on_end=recorder.sealed,
     )
     writer = Writer(plan, inbox, journal, feed.intake.secrets, on_segment=sealing.put, on_end=recorder.written)
     recorder.start(writer, sealing)
-    feed.add_recorder(recorder)
-    feed.at_close(recorder.close)
     return recorder
+
+
+def _copying(mirror: Mirror, directory: Directory, names: tuple[str, ...]) -> Copying:
+    return Copying(mirror, directory, names, patience_s=copying.PATIENCE_S, most_s=copying.MOST_S)
+
+
+def _seal_left(directory: Directory) -> None:
+    """Seal what recorders that are no more left; what cannot be sealed stays as it is, and is read from its journal."""
+    done = seal_left(directory)
+    if done.segments:
+        log.info("sealed %d segments that earlier recorders had left in %s", done.segments, directory.path)
+    for problem in done.problems:
+        log.warning("an earlier recorder's segment was not sealed: %s", problem)
 
 
 def _tap(feed: Feed, inbox: Inbox) -> tuple[int, Counting]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -59,6 +60,23 @@ def told(doing: str) -> Iterator[None]:
 def temporary(path: Path) -> Path:
     """A name beside ``path`` that nobody else uses and that begins with a dot, so that no reader takes it for data."""
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+TEMPORARY = re.compile(r"\..+\.(\d{1,10})-[0-9a-f]{8}\.tmp")
+"""Such a name, and in it the number of the process."""
+
+
+def process_runs(pid: int) -> bool:
+    """Whether a process of this number runs on this machine; True where that cannot be told."""
+    if os.name == "nt":
+        return True  # there, asking would end it
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -39,6 +39,8 @@ class TopicPart(_Kept, frozen=True, kw_only=True):
     rows: int
     bytes: int
     sha256: str
+    footer_crc: int | None = None
+    """CRC-32 of the file's footer, see :mod:`.footers`; None in manifests of before there was one."""
     first_ns: int | None = None
     """Least time of a row (server's, or receive time where it has none), ns since 1970 UTC; None without rows."""
     last_ns: int | None = None

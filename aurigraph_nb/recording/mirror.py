@@ -23,7 +23,7 @@ from ..protocols import redact
 from .directory import Directory
 from .identity import FILE as IDENTITY
 from .manifest import Manifest, SegmentEntry
-from .sealer import size_and_sha256
+from .whole import size_and_sha256
 
 TRIES = 3
 """How often a file is tried at one push."""
@@ -31,7 +31,10 @@ WAIT_S = 0.5
 """Before the second try; twice as long before each further one."""
 _AT_ONCE = frozenset("s3 s3a gs gcs abfs abfss az adl oss oci memory".split())
 """Where a file is there whole or not at all by itself; elsewhere it gets its name when it is whole."""
-_S3_LIMITS: Mapping[str, Any] = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
+_S3_LIMITS: Mapping[str, Any] = {"connect_timeout": 5, "read_timeout": 20, "retries": {"max_attempts": 1}}
+"""Unless ``config_kwargs`` among the options say otherwise."""
+_NO_SECRETS = frozenset("endpoint_url region_name anon protocol signature_version addressing_style".split())
+"""Options whose texts may be shown; of an address, all but a password in it."""
 
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +86,7 @@ class Mirror:
         return f"<Mirror {self.url}>"
 
     def stop(self) -> None:
-        """Wait no more between tries; from any thread. What is not copied yet stays for another time."""
+        """Wait no more between tries, and begin no further file; from any thread. The rest stays for another time."""
         self._stopped.set()
 
     def sync(self, directory: Directory, recorder: str | None = None) -> Synced:
@@ -167,6 +170,8 @@ class Mirror:
         if sha256 is not None and size_and_sha256(path)[1] != sha256:
             raise RecordingCorrupt(f"{path} is not what its manifest says; it is not copied. See verify().")
         self._try(lambda: self._upload(path, name))
+        if self._stopped.is_set():
+            raise RecordingError(f"Cannot copy to {self.url}: it was stopped.")
         self.copied_files += 1
         self.copied_bytes += path.stat().st_size
 
@@ -225,15 +230,23 @@ def _protocols(fs: Any) -> tuple[str, ...]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """All texts in some options, and how they look in JSON."""
+    """All texts in some options that may be secret, and how they look in JSON."""
     if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts(item)
+        for key, item in value.items():
+            yield from _password(item) if key in _NO_SECRETS else _texts(item)
     elif isinstance(value, list | tuple):
         for item in value:
             yield from _texts(item)
     elif isinstance(value, str) and len(value) >= 4:
         yield from {value, json.dumps(value)[1:-1]}
+
+
+def _password(value: Any) -> Iterator[str]:
+    """What stands before the host of an address; nothing in other texts."""
+    address = value if isinstance(value, str) else ""
+    if "@" in address:
+        before = address.rpartition("@")[0].rpartition("/")[2]
+        yield from _texts([before, *before.split(":")])
 
 
 def _file_system(url: str, options: dict[str, Any]) -> tuple[Any, str]:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from ..columns import fitted_batch
 from ..errors import RecordingCorrupt, RecordingTooNew
 from ..schema import Record, arrow_schema
+from .footers import footer_crc
 from .lines import VERSION
 from .manifest import TopicPart
 from .whole import HashedFile
@@ -148,6 +149,7 @@ class PartWriter:
             rows=self.rows,
             bytes=self._file.bytes,
             sha256=self._file.sha256,
+            footer_crc=footer_crc(self._file.path),
             first_ns=first_ns,
             last_ns=last_ns,
         )

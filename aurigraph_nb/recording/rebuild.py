@@ -17,7 +17,8 @@ from . import disk, journal
 from .directory import Directory, Segment
 from .manifest import Manifest, SegmentEntry
 from .recover import Recovered, recover
-from .sealer import Sealer, size_and_sha256
+from .sealer import Sealer
+from .whole import size_and_sha256
 
 
 class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,16 +10,20 @@ import contextlib
 import itertools
 import os
 import shutil
+import time
 from pathlib import Path
 
 import msgspec
 
 from ..errors import FileError, RecordingInUse
 from . import disk, journal
-from .directory import Contents, Directory, Segment
+from .directory import ROOMS, Contents, Directory, Segment
 from .journal import Damage, Scan
 from .locks import Lock
 from .manifest import Cut, Manifest
+
+DRAFT_S = 60.0
+"""A file gets its name at once; a draft that is so old, in seconds, gets none any more."""
 
 
 class Recovered(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,7 @@ def recover(directory: Directory, contents: Contents | None = None) -> tuple[Rec
         RecordingError: the directory cannot be read. (One segment that cannot be read is left to ``verify``.)
     """
     found = directory.read() if contents is None else contents
+    sweep(directory, found)
     done: list[Recovered] = []
     for segment in found.segments:
         if segment.entry is None and segment.present and not segment.live and segment.recorder is not None:
@@ -63,6 +68,30 @@ def recover(directory: Directory, contents: Contents | None = None) -> tuple[Rec
             if told is not None:
                 done.append(told)
     return tuple(done)
+
+
+def sweep(directory: Directory, contents: Contents) -> tuple[str, ...]:
+    """Remove the drafts of files that a process left which was killed before it had given them their names.
+
+    A draft is gone with its process, or after a minute. While recorders are at work both have to be so: one of them may
+    run on another machine, where its number means another process.
+
+    Returns:
+        The drafts that were removed, relative to the recording.
+    """
+    removed = []
+    for room in ROOMS:
+        for path in sorted((directory.path / room).glob(".*.tmp")):
+            found = disk.TEMPORARY.fullmatch(path.name)
+            if found is None:
+                continue
+            with contextlib.suppress(OSError):  # gone meanwhile, or on a read-only disk: nothing depends on it
+                dead = not disk.process_runs(int(found[1]))
+                old = time.time() - path.lstat().st_mtime > DRAFT_S
+                if (dead and old) if contents.live else (dead or old):
+                    path.unlink()
+                    removed.append(path.relative_to(directory.path).as_posix())
+    return tuple(removed)
 
 
 def _see_to(directory: Directory, segment: Segment, recorder: str) -> Recovered | None:

@@ -9,7 +9,6 @@ Memory is bounded by the segment's size: lines come block by block, rows go to t
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator
 from itertools import groupby
@@ -27,7 +26,7 @@ from .directory import Directory
 from .lines import Line, decode
 from .manifest import Manifest, SegmentEntry, TopicPart
 from .parts import DAY_NS, PartWriter, day_of, part_path, stamp
-from .whole import HashedFile
+from .whole import HashedFile, size_and_sha256
 
 BLOCK_LINES = 1_000
 """Lines of a block in a segment that was packed again."""
@@ -197,19 +196,6 @@ class Sealer:
             if entry.number < segment:
                 gaps.update(entry.gaps)
         return gaps
-
-
-def size_and_sha256(path: Path) -> tuple[int, str]:
-    """Size and checksum of a file.
-
-    :raises OSError: if it cannot be read
-    """
-    found, size = hashlib.sha256(), 0
-    with disk.open_inside(path) as file:
-        while piece := file.read(2**20):
-            found.update(piece)
-            size += len(piece)
-    return size, found.hexdigest()
 
 
 def digest_segment(path: Path, digest: Digest) -> Iterator[list[Line]]:

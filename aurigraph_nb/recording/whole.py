@@ -73,3 +73,16 @@ class HashedFile:
         self._file.close()
         with contextlib.suppress(OSError):
             os.unlink(self._passing)
+
+
+def size_and_sha256(path: Path) -> tuple[int, str]:
+    """Size and checksum of a file.
+
+    :raises OSError: if it cannot be read
+    """
+    found, size = hashlib.sha256(), 0
+    with disk.open_inside(path) as file:
+        while piece := file.read(2**20):
+            found.update(piece)
+            size += len(piece)
+    return size, found.hexdigest()

@@ -64,12 +64,13 @@ class RecorderView(Card):
 def _items(now: Progress) -> Sequence[Item]:
     failed = now.error is not None
     state = "RECORDING" if now.running else "FAILED" if failed else "ENDED"
+    segments = f"{count(now.segments)} segment{'' if now.segments == 1 else 's'}"
     items = [
         Item(label="Frames", look="hero", text=count(now.frames), hint="on the disk"),
         Item(label="State", look="badge", text=state),
         Item(label="Rows", text=count(now.rows)),
         Item(label="Rate", text=f"{short(now.rate_hz)}/s", hint=full(round(now.rate_hz, 1), "frames/s")),
-        Item(label="Journal", text=size(now.bytes), hint=f"{count(now.bytes)} bytes in {count(now.segments)} segments"),
+        Item(label="Journal", text=size(now.bytes), hint=f"{count(now.bytes)} bytes in {segments}"),
         Item(label="Free disk", text=size(now.free_bytes), hint="of the disk that it is on"),
         Item(label="Gaps", text=count(now.gaps), hint="since the start"),
         Item(label="Lost", text=count(now.lost), hint="frames that came and could not be written"),

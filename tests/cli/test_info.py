@@ -47,7 +47,7 @@ def test_info_changes_nothing_on_the_disk(cli, path):
     segment.write_bytes(segment.read_bytes() + b"\x28\xb5\x2f\xfd torn")
     before = files(path)
     result = cli("info", str(path))
-    assert result.exit_code == 0 and "1 of them not sealed" in result.output
+    assert result.exit_code == 0 and "1 segment, not sealed; " in result.output
     assert files(path) == before
 
 

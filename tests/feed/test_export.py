@@ -351,3 +351,10 @@ def test_the_bar_counts_to_the_end_where_somebody_looks_and_is_silent_elsewhere(
             tick(4)
         quiet.file.close()
         assert (tmp_path / "quiet").read_text() == ""
+
+
+@pytest.mark.parametrize("end", ["2026-01-01 00:00:10", "2026-01-01 00:00:30"])
+def test_a_start_that_is_not_before_the_end_is_refused(recording, tmp_path, end):
+    with pytest.raises(BadOption, match=r"start='2026-01-01 00:00:30' is not before end="):
+        recording.export("csv", tmp_path / "x", start="2026-01-01 00:00:30", end=end)
+    assert list(tmp_path.iterdir()) == []

@@ -5,10 +5,11 @@ import threading
 
 import pytest
 
-from aurigraph_nb.errors import RecordingError
+from aurigraph_nb.errors import RecordingCorrupt, RecordingError
 from aurigraph_nb.gaps import Cause, Certainty, Gap
 from aurigraph_nb.intake import Counting
 from aurigraph_nb.protocols import Frame
+from aurigraph_nb.recorder.copying import Copying
 from aurigraph_nb.recorder.inbox import MAX_FRAME_BYTES, Inbox, Mark, Stop
 from aurigraph_nb.recorder.sealing import Sealing
 from aurigraph_nb.recorder.steps import StepWatch
@@ -181,8 +182,13 @@ class Desk:
         self.done, self.ended = [], threading.Event()
         self.failures, self.copy_failures = failures, copy_failures
         self.failed = threading.Semaphore(0)
+        self.url, self.copied_files, self.waiting = "far://away", 0, 0
         self.sealing = Sealing(
-            "test", seal=self.seal, copy=self.copy, last_words=lambda: self.done.append("end"), on_end=self.ended.set
+            "test",
+            seal=self.seal,
+            copying=Copying(self, None, ("test",)),
+            last_words=lambda: self.done.append("end"),
+            on_end=self.ended.set,
         )
 
     def seal(self, number):
@@ -192,7 +198,10 @@ class Desk:
             raise RecordingError("the disk is full")
         self.done.append(number)
 
-    def copy(self):
+    def stop(self):
+        """As a mirror's."""
+
+    def sync(self, directory, recorder):
         if self.copy_failures:
             self.copy_failures -= 1
             self.failed.release()
@@ -236,3 +245,65 @@ def test_a_mirror_that_fails_holds_up_no_sealing():
     assert desk.failed.acquire(timeout=10)
     desk.finish()
     assert desk.done == [1, "end"] and "no network" in desk.sealing.error
+
+
+class Slow:
+    """A mirror that takes a file every now and then."""
+
+    url, waiting = "far://away", 1
+
+    def __init__(self, files, every_s):
+        self.copied_files, self.files, self.every_s = 0, files, every_s
+        self.stopped = threading.Event()
+
+    def stop(self):
+        self.stopped.set()
+
+    def sync(self, directory, recorder):
+        while self.copied_files < self.files and not self.stopped.wait(self.every_s):
+            self.copied_files += 1
+
+
+def finished(mirror, **limits):
+    copying = Copying(mirror, None, ("test",), **limits)
+    copying.start()
+    copying.finish()
+    return copying.error
+
+
+def test_a_slow_mirror_has_its_time_as_long_as_it_takes_files():
+    mirror = Slow(files=10, every_s=0.2)
+    assert finished(mirror, patience_s=1.5, most_s=60) is None
+    assert mirror.copied_files == 10 and not mirror.stopped.is_set()
+
+
+def test_a_mirror_is_let_go_when_it_takes_no_file_and_after_a_while_in_any_case():
+    for mirror, limits in (
+        (Slow(files=10, every_s=60), {"patience_s": 0.2, "most_s": 60}),
+        (Slow(files=10_000, every_s=0.01), {"patience_s": 60, "most_s": 0.3}),
+    ):
+        assert "far://away did not take everything in time" in finished(mirror, **limits)
+        assert mirror.stopped.is_set()
+
+
+class Picky(Slow):
+    """A mirror that refuses what some recorders left."""
+
+    def __init__(self, **refused):
+        super().__init__(0, 0)
+        self.refused, self.asked = refused, []
+
+    def sync(self, directory, recorder):
+        self.asked.append(recorder)
+        if recorder in self.refused:
+            raise self.refused[recorder]
+
+
+def test_what_cannot_be_copied_of_an_earlier_recorder_holds_up_nobodys_copy():
+    mirror = Picky(broken=RecordingCorrupt("it is damaged"), late=RecordingError("no network"))
+    copying = Copying(mirror, None, ("broken", "late", "whole", "own"))
+    copying.copy()
+    copying.start()
+    copying.finish()
+    assert mirror.asked[:4] == ["broken", "late", "whole", "own"] and mirror.asked[4:] in ([], ["late", "own"])
+    assert copying.error == "no network"

@@ -631,7 +631,7 @@ def test_a_player_gets_the_lines_from_the_segment_before_the_time_it_asks_for(tm
 def test_the_report_tells_what_is_in_it(disk):
     info = disk.info()
     text = str(info)
-    assert "180 rows" in text and "portal" in text and "0 of them not sealed" in text
+    assert "180 rows" in text and "portal" in text and "1 segment, sealed; 0 gaps" in text
     plain = info.to_dict()
     assert plain["frames"] == info.frames > 0
     assert plain["bytes_per_message"] == pytest.approx(info.bytes / info.frames)
@@ -752,3 +752,15 @@ def test_recordings_of_every_system_have_typed_topics(protocol, tmp_path):
         pd.testing.assert_frame_equal(attribute.to_pandas(), recording[topic].to_pandas())
         assert attribute.recorded == (topic in recording.recorded_topics)
     assert shutil.rmtree(tmp_path / "r") is None
+
+
+def test_what_a_recording_is_called_names_no_machine(disk, memory):
+    assert repr(disk) == f"<{type(disk).__name__} {disk.path.name}>" and str(disk.path.parent) not in repr(disk)
+    assert disk.path.is_absolute() and str(disk.path) in str(disk.info())
+    assert repr(memory) == f"<{type(memory).__name__} {memory.name}>"
+
+
+@pytest.mark.parametrize("sealed, words", [((1, 2, 3), "0 of them not sealed"), ((1,), "2 of them not sealed")])
+def test_the_report_counts_in_words_that_fit(tmp_path, sealed, words):
+    recording = write(tmp_path / "r", *([run_of(range(i, i + 1), f"r{i}")] for i in range(3)), sealed=sealed)
+    assert f"  3 segments, {words}; " in str(recording.info()) and "3 messages, 3 rows" in str(recording.info())

@@ -11,6 +11,7 @@ import pytest
 
 from aurigraph_nb.reading.recording import open_recording
 from aurigraph_nb.recording import directory as directories
+from aurigraph_nb.recording.footers import footer_crc
 from aurigraph_nb.recording.manifest import Manifest, SegmentEntry, TopicPart
 from aurigraph_nb.recording.parts import FORMAT_KEY, part_path
 from aurigraph_nb.schema import Transaction, arrow_schema
@@ -69,7 +70,14 @@ def repeated(path, files):
         part = part_path("transactions", "2026-01-01", "r1", number)
         if number > 1:
             os.link(first, directory.path / part)
-        topic = TopicPart(topic="transactions", path=part, rows=GROUPS * GROUP, bytes=first.stat().st_size, sha256="")
+        topic = TopicPart(
+            topic="transactions",
+            path=part,
+            rows=GROUPS * GROUP,
+            bytes=first.stat().st_size,
+            sha256="",
+            footer_crc=footer_crc(first),
+        )
         name = f"{number:06d}.jsonl.zst"
         entries.append(SegmentEntry(number=number, journal=name, bytes=0, sha256="", lines=0, frames=0, parts=(topic,)))
     manifest = Manifest(

@@ -189,6 +189,16 @@ def test_whoever_stops_waits_no_longer(work: tuple[Directory, Sealer], tmp_path:
     assert mirror.failures == 1
 
 
+def test_who_was_stopped_while_a_file_went_over_begins_no_further_one(
+    work: tuple[Directory, Sealer], tmp_path: Path
+) -> None:
+    mirror = Mirror(f"file://{tmp_path}/there")
+    store = moody(mirror, lambda *_: bool(mirror.stop()))
+    with pytest.raises(RecordingError, match="it was stopped"):
+        mirror.sync(work[0])
+    assert store.calls > 0 and list(copied(tmp_path / "there")) == ["recording.json"]
+
+
 def test_a_damaged_file_is_not_copied(work: tuple[Directory, Sealer], tmp_path: Path) -> None:
     directory, sealer = work
     part = directory.path / sealer.manifest.segments[1].parts[0].path
@@ -234,6 +244,21 @@ def test_secrets_are_in_no_repr_and_no_refusal() -> None:
     with pytest.raises(BadOption) as refused:
         Mirror("gopher://user:hunter22@place")
     assert "hunter22" not in str(refused.value)
+
+
+def test_an_endpoint_is_no_secret_but_a_password_in_it_and_keys_are() -> None:
+    client = {"region_name": "eu-central-1", "aws_session_token": "hunter55"}
+    options = {**KEYS, "endpoint_url": "http://me:hunter44@127.0.0.1:9000", "client_kwargs": client}
+    mirror = Mirror("memory://bucket", options)
+    told = mirror._told(ValueError("http://me:hunter44@127.0.0.1:9000/bucket testing-secret hunter55 eu-central-1"))
+    assert told == "ValueError: http://***@127.0.0.1:9000/bucket *** *** eu-central-1"
+
+
+@pytest.mark.parametrize("given, used", [({}, 20), ({"read_timeout": 90}, 90)])
+def test_s3_is_not_waited_for_for_minutes_unless_that_is_asked_for(given: dict[str, int], used: int) -> None:
+    pytest.importorskip("s3fs")
+    fs = Mirror("s3://bucket/x", {**KEYS, "config_kwargs": given})._fs
+    assert fs.config_kwargs["read_timeout"] == used and fs.config_kwargs["connect_timeout"] == 5
 
 
 # S3
@@ -318,6 +343,8 @@ def test_a_bucket_that_is_not_there_and_a_server_that_is_gone_are_told(s3: str, 
         taken.bind(("127.0.0.1", 0))  # and nobody listens
         gone = {**options, "endpoint_url": f"http://127.0.0.1:{taken.getsockname()[1]}"}
         mirror = Mirror("s3://bucket/x", gone, wait=lambda s: False)
-        with pytest.raises(RecordingError, match=r"Cannot copy to s3://bucket/x: .*Could not connect"):
+        with pytest.raises(
+            RecordingError, match=r"Cannot copy to s3://bucket/x: .*Could not connect.* \"?http://127.0.0.1:\d+/bucket"
+        ):
             mirror.sync(directory)
     assert mirror.failures == 1 and KEYS["secret"] not in str(mirror.error)

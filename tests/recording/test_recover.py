@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -199,3 +201,54 @@ def test_the_manifest_of_a_recorder_keeps_what_it_says_of_sealed_segments(record
     recover(recording)
     new = Manifest.load(recording.manifest_path("a"))
     assert msgspec.structs.replace(new, cuts=(), state="recording") == old
+
+
+# Drafts
+
+
+def gone_pid():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def draft_of(recording, pid, *, old=False, room="journal"):
+    path = recording.path / room / f".000005.jsonl.zst.{pid}-0123abcd.tmp"
+    path.write_bytes(b"half")
+    if old:
+        os.utime(path, (1, 1))
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, age alone tells")
+@pytest.mark.parametrize("room", ["journal", "manifest", "kept"])
+def test_a_draft_goes_with_its_process(recording, room):
+    of_the_dead, of_the_living = draft_of(recording, gone_pid(), room=room), draft_of(recording, os.getpid(), room=room)
+    recover(recording)
+    assert not of_the_dead.exists() and of_the_living.exists()
+
+
+def test_a_draft_is_gone_after_a_minute(recording):
+    old = draft_of(recording, os.getpid(), old=True)
+    recover(recording)
+    assert not old.exists()
+
+
+def test_while_recorders_are_at_work_only_what_is_old_and_of_the_dead_is_removed(recording):
+    with recording.lock("busy"):
+        kept = [draft_of(recording, gone_pid()), draft_of(recording, os.getpid(), old=True)]
+        contents = recording.read()
+        assert contents.live == {"busy"} and recovery.sweep(recording, contents) == ()
+        assert all(path.exists() for path in kept)
+        os.utime(kept[0], (1, 1))
+        assert recovery.sweep(recording, contents) == (f"journal/{kept[0].name}",)
+
+
+def test_other_files_are_no_drafts(recording):
+    others = [recording.path / "journal" / name for name in (".x.tmp", "a.1-0123abcd.tmp", ".a.1-0123abcd.tmp.gz")]
+    for path in others:
+        path.write_bytes(b"theirs")
+        os.utime(path, (1, 1))
+    recover(recording)
+    assert all(path.exists() for path in others)
