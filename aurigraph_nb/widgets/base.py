@@ -42,6 +42,8 @@ class Message(NamedTuple):
     """Changes that are not in it on their own, because a later one replaced them."""
     dropped: int = 0
     """Changes that left the store before they could be read."""
+    paced: bool = True
+    """Whether a large message is followed by a pause; not if the widget itself bounds what it sends over time."""
 
 
 class LiveWidget(anywidget.AnyWidget):
@@ -249,7 +251,7 @@ class LiveWidget(anywidget.AnyWidget):
         self.send(content, list(message.buffers) or None)
         nbytes = len(msgspec.json.encode(content)) + sum(map(len, message.buffers))
         with self._guard:
-            self._flow.sent(turn, now, nbytes, merged=message.merged, dropped=message.dropped)
+            self._flow.sent(turn, now, nbytes, merged=message.merged, dropped=message.dropped, paced=message.paced)
 
     def _tell_viewed(self, now: float) -> None:
         """Somebody looks: let the feed know, if it wants to (an embedded node ends when nobody has looked for long)."""

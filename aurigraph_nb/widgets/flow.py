@@ -4,6 +4,7 @@ The Jupyter server drops messages above 1,000 a second and keeps without bound w
 
 - at most one message a frame (default 4 Hz, 10 at most); the first change after a quiet time goes at once;
 - messages are numbered; a page that sees a hole, or is new, asks, and one snapshot answers;
+- a delta of many bytes is followed by a pause, in which changes are merged, so that :data:`PACE_BYTES_PER_S` holds;
 - at most :data:`CREDIT` deltas are on their way unacknowledged; what changes meanwhile is merged, latest wins;
 - every page gets every message, so the quickest sets the pace; one far behind it is forgotten until it says a word;
 - a page that asks is alive and needs nothing that was sent before: its snapshot opens a new account;
@@ -29,6 +30,10 @@ SNAPSHOT_EVERY_S = 1.0
 """Least time between snapshots while nobody acknowledges, in seconds."""
 BYTES_PER_S = 20_000
 """Such snapshots are further apart if they are large: what nobody is known to see must not fill the line."""
+PACE_BYTES_PER_S = 15_000
+"""Deltas are so far apart that no more bytes a second go out over time, however fast the feed is."""
+LONGEST_PAUSE_S = 5.0
+"""Longest pause after a delta, in seconds: thousands of rows that all change at once are sent all the same."""
 PATIENCE_S = 60.0
 """How long such snapshots go on, in seconds."""
 MAX_RATE_HZ = 10.0
@@ -123,6 +128,7 @@ class Flow:
         self._stalled_at: float | None = None
         self._snapshots = self._merged = self._dropped = self._bytes = 0
         self._snapshot_bytes = 0
+        self._pause_s = 0.0  # after the newest message, if it was a delta
 
     @property
     def next_number(self) -> int:
@@ -178,9 +184,12 @@ class Flow:
         """The earliest time at which something may be sent; None: not before a page says something."""
         if not self._pages:
             return None
-        stalled = self._stalled_at is not None and not self._asked
-        pause_s = max(SNAPSHOT_EVERY_S, self._period_s, self._snapshot_bytes / BYTES_PER_S)
-        return self._last_sent + (pause_s if stalled else self._period_s)
+        pause_s = self._period_s
+        if not self._asked:
+            pause_s = max(pause_s, self._pause_s)
+            if self._stalled_at is not None:
+                pause_s = max(pause_s, SNAPSHOT_EVERY_S, self._snapshot_bytes / BYTES_PER_S)
+        return self._last_sent + pause_s
 
     def turn(self, now: float, changed: bool) -> Turn:
         """What to send at ``now``, if ``changed`` says whether there is anything new.
@@ -201,13 +210,16 @@ class Flow:
             return Turn.NOTHING
         return Turn.SNAPSHOT if changed else Turn.NOTHING
 
-    def sent(self, turn: Turn, now: float, nbytes: int, *, merged: int = 0, dropped: int = 0) -> None:
-        """The message numbered ``next_number`` was sent."""
+    def sent(
+        self, turn: Turn, now: float, nbytes: int, *, merged: int = 0, dropped: int = 0, paced: bool = True
+    ) -> None:
+        """The message numbered ``next_number`` was sent; a delta that is not ``paced`` is followed by no pause."""
         self._number += 1
         self._last_sent = now
         self._bytes += nbytes
         self._merged += merged
         self._dropped += dropped
+        self._pause_s = min(LONGEST_PAUSE_S, nbytes / PACE_BYTES_PER_S) if paced and turn is Turn.DELTA else 0.0
         if turn is Turn.SNAPSHOT:
             self._snapshots += 1
             self._snapshot_bytes = nbytes

@@ -43,6 +43,8 @@ DELTA_POINTS = 400
 """Most points of one message; more are thinned to their outline."""
 FIGURE_POINTS = 20_000
 """Most points of a line of an exported figure."""
+DELTA_BYTES_PER_S, RESET_BYTES_PER_S = 12_000, 5_000
+"""What points may cost over time, however fast the feed is: those that are new, and those of the whole window anew."""
 MAX_RANGES = 8
 """Views whose zooms can wait for an answer at the same time."""
 BEAT_S = 1.0
@@ -148,6 +150,7 @@ class LiveChart(LiveWidget):
         self._subscription: Any = None
         self._next_row = 0
         self._in_browser = 0
+        self._reset_at = -math.inf  # earliest time at which the window is sent anew, unasked
         self._newest_ms: float | None = None  # of what was sent
         self._gaps_version: object = None
         self._horizon = Horizon(source)
@@ -242,6 +245,7 @@ class LiveChart(LiveWidget):
         self._took(whole, whole=True)
         series = thin(whole, self._plan.snapshot_points)
         self._in_browser = len(series)
+        self._reset_at = now + len(series) * self._point_bytes / RESET_BYTES_PER_S
         body: dict[str, Any] = {"count": len(series), "gaps": self._take_gaps()}
         if self._marks is not None:
             body["marks"] = self._marks.all()
@@ -251,7 +255,8 @@ class LiveChart(LiveWidget):
         fresh = self._topic.store.since(self._next_row, self._window.columns)
         rows = from_table(fresh.table, self.y)
         budget = self._budget(rows)
-        if fresh.missed or self._in_browser + min(len(rows), budget) > self._plan.held_points:
+        full = self._in_browser + min(len(rows), budget) > self._plan.held_points and now >= self._reset_at
+        if fresh.missed or full:  # a browser that has too many meanwhile lets the oldest go
             whole = self._snapshot(now)
             whole.body["reset"] = True
             return whole._replace(dropped=fresh.missed)
@@ -277,12 +282,18 @@ class LiveChart(LiveWidget):
         if self._wanted:
             body["fine"], answers = self._answers()
             buffers += answers
-        return Message(body, buffers, merged=series.thinned)
+        return Message(body, buffers, merged=series.thinned, paced=False)
 
     def _budget(self, rows: Series) -> int:
-        """How many points of a message are worth sending: as many as the window has room for, and any few."""
+        """How many points of a message are worth sending: as many as the window and the line have room for, any few."""
         share = self._window.share(rows, self._newest_ms, self._plan.snapshot_points)
-        return min(DELTA_POINTS, max(share, 2 * len(self.y) + 2))
+        paid = int(DELTA_BYTES_PER_S / self._rate_hz / self._point_bytes)
+        return min(DELTA_POINTS, max(min(share, paid), 2 * len(self.y) + 2))
+
+    @property
+    def _point_bytes(self) -> int:
+        """Bytes of a time and a value of each line."""
+        return 8 * (1 + len(self.y))
 
     def _took(self, rows: Series, *, whole: bool) -> None:
         """These rows go to the browser, on their own or as all there is."""

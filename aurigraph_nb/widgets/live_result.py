@@ -225,11 +225,11 @@ class LiveResult(LiveWidget):
             before, self._sent_version = self._sent_version, self._version
             work = {"computed": self._computed, "skipped": self._ticks.skipped, "took_s": self._took_s}
         if answer is None:
-            return Message({"answer": None, "work": work})
+            return Message({"answer": None, "work": work}, paced=False)
         count, line = history_bytes(points)
         body = {"answer": answer.body, "work": work, "at": milliseconds(at_ns), "count": count}
         merged = max(0, self._version - before - 1) if before >= 0 else 0
-        return Message(body, [line, answer.figure], merged=merged)
+        return Message(body, [line, answer.figure], merged=merged, paced=False)
 
     def _delta(self, now: float) -> Message:
         if self._version == self._sent_version:  # only the notice line is new

@@ -17,6 +17,8 @@ from .flow import DEFAULT_RATE_HZ
 from .retention import checked_keep, keep_events
 from .sources import Source, of_either
 
+MOST_AT_ONCE = 500
+"""Most events of one update: of more that came since the last one the oldest are left out, and counted as dropped."""
 _LISTS = ("events", "updates")
 
 
@@ -106,7 +108,8 @@ class EventLog(LiveWidget):
     def _message(self, *, everything: bool) -> Message:
         with self._lock:
             events = self._events()
-            fresh = events.since(0 if everything else self._next)[-self._setup["keep"] :]
+            most = self._setup["keep"] if everything else min(self._setup["keep"], MOST_AT_ONCE)
+            fresh = events.since(0 if everything else self._next)[-most:]
             total, self._version = events.total, events.version
         missed = 0 if everything else max(0, total - self._next - len(fresh))
         self._next = total

@@ -31,6 +31,10 @@ def sent(tab: LabPage) -> dict[str, int]:
     return {name: flow["sent"] for name, flow in kernel(tab, FLOWS).items()}
 
 
+def snapshots(tab: LabPage) -> dict[str, int]:
+    return {name: flow["snapshots"] for name, flow in kernel(tab, FLOWS).items()}
+
+
 def rows_come(tab: LabPage, topic: str, rows: int) -> None:
     """Wait for more rows of a topic, without holding the kernel's main thread as ``take`` would."""
     count = f"feed.{topic}.store.count"
@@ -88,10 +92,11 @@ def test_a_hidden_tab_draws_nothing_and_is_sent_nothing(tab):
     rows_come(tab, "transactions", 80)
     assert sent(tab) == silent
     assert drawn(tab) == 0
-    newest = tab.page.evaluate(NEWEST)
+    newest, asked = tab.page.evaluate(NEWEST), snapshots(tab)
     unhide(tab)
     until(lambda: tab.page.evaluate(NEWEST) != newest and drawn(tab) > 0, "the present")
     until(lambda: not any(resting(tab).values()), "every widget to go on")
+    assert snapshots(tab) == {name: count + 1 for name, count in asked.items()}, "a snapshot each, and deltas again"
 
 
 def test_a_widget_that_is_scrolled_off_rests_and_the_others_go_on(tab):
@@ -210,6 +215,19 @@ MOST_MEMORY = 12_000_000
 """Bytes that the server may take more: a snapshot a second of each widget for a minute would be six."""
 
 
+ALL_ALIVE = """(count) => {
+    const shown = [...document.querySelectorAll(".ag")];
+    return shown.length === count && shown.every((root) => root.innerText.trim().length > 3);
+}"""
+REOPENED_S = 45
+
+
+def gone_on(now, before):
+    """Whether each widget was sent more than a first snapshot, and a page acknowledges it."""
+    flows = now["flows"].items()
+    return all(f["sent"] > before["flows"][name]["sent"] + 1 and f["unacknowledged"] <= 2 for name, f in flows)
+
+
 def closed_tab(lab, chromium, patience_s: float):
     """Show five widgets, close the tab, wait until nothing is sent any more; what was counted before and after."""
     context = chromium.new_context(viewport={"width": 1200, "height": 3000})
@@ -228,6 +246,11 @@ def closed_tab(lab, chromium, patience_s: float):
         before, memory = report(), server_memory(lab)
     until(lambda: report()["resting"], "every widget to rest", patience_s + 30)
     after, later = report(), server_memory(lab)
+    with open_page(lab, context) as again:
+        again.open(name)
+        until(lambda: again.page.evaluate(ALL_ALIVE, len(after["flows"])), "every widget to be shown again", REOPENED_S)
+        until(lambda: gone_on(report(), after), "every widget to go on", REOPENED_S)
+        again.assert_clean()
     context.close()
     lab.end_kernels()
     return before, after, later - memory

@@ -11,7 +11,9 @@ from aurigraph_nb.widgets.flow import (
     BYTES_PER_S,
     CREDIT,
     FORGOTTEN_BEHIND,
+    LONGEST_PAUSE_S,
     MAX_PAGES,
+    PACE_BYTES_PER_S,
     PATIENCE_S,
     SNAPSHOT_EVERY_S,
     Flow,
@@ -119,6 +121,27 @@ def test_large_snapshots_that_nobody_acknowledges_are_further_apart():
             flow.sent(Turn.SNAPSHOT, t / 40, 3 * BYTES_PER_S)
             times.append(t / 40)
     assert len(times) >= 2 and all(b - a >= 3 for a, b in itertools.pairwise(times))
+
+
+def test_a_large_delta_is_followed_by_a_pause_unless_a_page_asks():
+    flow = opened()
+    assert flow.turn(1.0, True) is Turn.DELTA
+    flow.sent(Turn.DELTA, 1.0, 2 * PACE_BYTES_PER_S)
+    assert flow.allowed_at() == 3.0
+    assert flow.turn(2.9, True) is Turn.NOTHING
+    flow.ask(PAGE)
+    assert flow.turn(2.9, True) is Turn.SNAPSHOT
+    flow.sent(Turn.SNAPSHOT, 2.9, 20 * PACE_BYTES_PER_S)
+    assert flow.turn(3.2, True) is Turn.DELTA, "what was asked for is not paid by what follows"
+
+
+def test_the_pause_after_a_delta_is_bounded_and_is_left_out_for_who_bounds_its_bytes_itself():
+    flow = opened()
+    flow.sent(Turn.DELTA, 1.0, 10**9)
+    assert flow.allowed_at() == 1.0 + LONGEST_PAUSE_S
+    flow.acknowledge(PAGE, 2, 1.1)
+    flow.sent(Turn.DELTA, 2.0, 10**9, paced=False)
+    assert flow.allowed_at() == 2.25
 
 
 def test_such_snapshots_are_only_sent_when_something_changed():

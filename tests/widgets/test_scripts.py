@@ -154,6 +154,26 @@ def test_out_of_sight_a_link_rests_and_asks_again_in_sight():
     assert said == ["hello", "rest", "hello"]
 
 
+def test_a_snapshot_that_comes_while_resting_is_kept_and_does_not_stand_in_for_the_one_to_be_asked_for():
+    seen, said = run(
+        "card",
+        """
+        const {seen, model, link, view} = aLink();
+        model.receive(snapshot(1));
+        link.add(view);
+        model.receive(snapshot(2));
+        view.visible = false; link.look();
+        timers.filter(Boolean).at(-1)();
+        model.receive(snapshot(3)); model.receive(delta(4));
+        view.visible = true; link.look();
+        model.receive(snapshot(5)); model.receive(delta(6));
+        return [seen, kinds(model)];
+        """,
+    )
+    assert seen == ["snapshot1", "snapshot2", "snapshot3", "snapshot5", "delta6"]
+    assert said == ["hello", "rest", "hello"]
+
+
 def test_a_short_look_away_costs_nothing():
     said = run(
         "card",

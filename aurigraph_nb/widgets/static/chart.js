@@ -55,7 +55,10 @@ class ChartView {
     this.state = element("span", "ag-badge");
     this.state.hidden = true;
     this.value = element("span", "ag-meta");
-    this.bar.append(this.state, this.value);
+    const words = element("div", "ag-chart-words");
+    words.append(...this.bar.children, this.state, this.value);
+    this.tools = element("div", "ag-chart-tools");
+    this.bar.append(words, this.tools);
     this.hold = this.button("Pause", "Hold the time axis", () => this.toggle());
     this.button("PNG", "Download the chart as a PNG image", () => this.download("png"));
     this.button("SVG", "Download the chart as an SVG drawing", () => this.download("svg"));
@@ -69,7 +72,7 @@ class ChartView {
     made.type = "button";
     made.title = hint;
     made.addEventListener("click", work);
-    this.bar.append(made);
+    this.tools.append(made);
     return made;
   }
 

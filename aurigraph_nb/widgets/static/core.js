@@ -200,7 +200,7 @@ class Link {
     this.number = message.number;
     if (message.notice) this.notice = message.notice;
     if (whole) {
-      this.waiting = false;
+      this.waiting &&= !this.shown; // one that comes late, while resting, does not stand in for an answer
       this.answered = true;
       this.patient = true;
       this.tries = 0;
