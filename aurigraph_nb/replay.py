@@ -191,7 +191,7 @@ def replay(
     from .reading.recording import Recording, open_recording
 
     pace = checked_speed(speed)
-    source = recording if isinstance(recording, Recording) else open_recording(recording)
+    source = recording if isinstance(recording, Recording) else open_recording(_path_of(recording))
     runs = chosen_runs(source, recorder)
     wanted = _wanted(topics, source.recorded_topics)
     start_ns, end_ns = chosen_span(runs, start, end)
@@ -239,6 +239,15 @@ def _make(source: Recording, player: Player, title: str, topics: tuple[str, ...]
     feed.at_close(lambda: io.call(player.close))
     io.call(lambda: player.begin(feed.intake, restart))
     return feed
+
+
+def _path_of(recording: object) -> str | os.PathLike[str]:
+    if not isinstance(recording, str | os.PathLike):
+        raise BadOptionType(
+            f"replay({recording!r}): the directory of a recording was expected, or what open_recording or sample "
+            "returned"
+        )
+    return recording
 
 
 def checked_speed(speed: object) -> float:

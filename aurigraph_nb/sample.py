@@ -16,6 +16,7 @@ from . import session as fsm
 from .durations import parse_time
 from .errors import BadOption
 from .gaps import Cause, Certainty, Gap, IdleWatch
+from .node import SCENARIOS
 from .node import options as node_options
 from .node.unplugged import Sent, Serving, Unplugged
 from .protocols import PROTOCOLS, Frame, Ledger, WireProtocol
@@ -80,6 +81,8 @@ class Script:
             raise BadOption(f"protocol={protocol!r} is not known; it can be {', '.join(PROTOCOLS)}")
         if duration is None:
             raise BadOption('duration=None: a sample has an end; expected seconds or a duration such as "1h"')
+        if scenario != "quiet" and scenario not in SCENARIOS:
+            raise BadOption(f"scenario={scenario!r} is not known; it can be quiet, {', '.join(SCENARIOS)}")
         if scenario == "quiet":
             scenario, options = "steady", {"rate": QUIET_RATE, **options}
         self.start_ns = parse_time(start, option="start")

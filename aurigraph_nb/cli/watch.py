@@ -24,6 +24,8 @@ from ..session import State
 from ..status import Status, TopicStatus
 from .text import plain
 
+OLD_MS = 86_400_000.0
+"""A lag of more than a day is none: the rows are old, as those of a recording that is served again."""
 NEWEST = 8
 """Rows shown, over all topics."""
 GAPS = 3
@@ -233,7 +235,7 @@ def _topic_cells(topic: TopicStatus) -> Iterator[Text]:
     yield Text(str(topic.state), style=_COLOURS.get(topic.state, "dim"))
     yield Text(f"{topic.rows:,}")
     yield Text(f"{topic.rate_hz:,.1f}")
-    yield Text("–" if topic.lag_ms is None else f"{topic.lag_ms:,.1f}")
+    yield Text("–" if topic.lag_ms is None or abs(topic.lag_ms) > OLD_MS else f"{topic.lag_ms:,.1f}")
     age = "–" if topic.staleness_s is None else f"{topic.staleness_s:,.1f}"
     yield Text(f"{age}!" if topic.stale else age, style="bold yellow" if topic.stale else "")
     for count in (topic.undecoded, topic.dropped, topic.reconnects):

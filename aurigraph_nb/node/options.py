@@ -116,7 +116,7 @@ def make(
         raise BadOption(f"speed={speed!r} needs start=…: only a virtual clock can run fast.")
     return NodeOptions(
         model=ModelOptions(
-            seed=_whole("seed", seed, -(2**63), 2**63),
+            seed=_whole("seed", seed, -(2**63), 2**63 - 1),
             scenario=scenario,
             rate=None if rate is None else _number("rate", rate, 0.1, 1e6, "frames a second"),
             validators=_whole("validators", validators, 1, 10_000),

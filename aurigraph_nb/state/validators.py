@@ -77,11 +77,12 @@ class ValidatorsState:
         """How many validators are known to exist, or None if nobody said.
 
         That is the last known total of the consensus topic. Where only its number of active validators is known,
-        it is that, or the number seen if that is more: those that are not active exist, too.
+        it is that and those that were seen and are not active; at least as many as were seen.
         """
         if self._total is not None or self._active is None:
             return self._total
-        return max(self._active, self.seen)
+        idle = sum(v.status not in (None, "ACTIVE") for v in self._current.values())
+        return max(self._active + idle, self.seen)
 
     @property
     def unkeyed(self) -> int:

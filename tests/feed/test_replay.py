@@ -478,3 +478,8 @@ def test_waiting_for_what_the_run_does_not_bring_ends_with_the_run(minute):
     feed = played(minute)
     with pytest.raises(FeedClosed, match="The run has ended"):
         feed.metrics.wait(10_000, timeout=LIMIT_S)
+
+
+def test_what_is_no_recording_is_told(minute):
+    with pytest.raises(BadOptionType, match="the directory of a recording was expected"):
+        replay(42)

@@ -77,3 +77,8 @@ def test_quiet_has_few_transactions():
 def test_what_cannot_be_is_told_with_what_can(options, words):
     with pytest.raises(ag.BadOption, match=words):
         sample(**options)
+
+
+def test_a_scenario_that_is_not_known_is_told_with_all_that_are():
+    with pytest.raises(ag.BadOption, match="it can be quiet, steady"):
+        sample("foo")

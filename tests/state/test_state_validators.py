@@ -206,3 +206,9 @@ def test_each_topic_that_has_a_state_names_it() -> None:
         "SystemMetrics": "SystemState",
     }
     assert all(view().version == 0 for view in VIEWS.values())
+
+
+def test_validators_that_are_not_active_exist_beside_the_active_ones() -> None:
+    state = state_of(*(validator(n, id=f"v{n}", status=s) for n, s in enumerate(["ACTIVE", "JAILED", "INACTIVE"])))
+    state.expect(None, 18)
+    assert state.expected == 20
