@@ -40,8 +40,9 @@ class Alarm(Event, frozen=True, kw_only=True):
 
     >>> import aurigraph_nb as ag
     >>> alarms = []
-    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="5s", topics=["metrics"])
+    >>> feed = ag.replay(ag.sample(duration="5s", seed=7), speed="max", paused=True)
     >>> with ag.alert(feed.metrics, lambda row: row.tps > 0, alarms.append, name="traffic"):
+    ...     feed.resume()
     ...     feed.join(timeout=30)
     >>> alarms[0].name, alarms[0].record.tps > 0
     ('traffic', True)
@@ -95,8 +96,9 @@ class Alert:
     """A condition on a topic's rows that is watched until :meth:`close`; made by :func:`alert`.
 
     >>> import aurigraph_nb as ag
-    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="5s", topics=["metrics"])
+    >>> feed = ag.replay(ag.sample(duration="5s", seed=7), speed="max", paused=True)
     >>> with ag.alert(feed.metrics, lambda row: row.tps < 0, name="never") as watched:
+    ...     feed.resume()
     ...     feed.join(timeout=30)
     >>> watched.rows, watched.raised, watched.active
     (5, 0, False)
@@ -252,8 +254,9 @@ def alert(
 
     >>> import aurigraph_nb as ag
     >>> from aurigraph_nb.alerts import alert
-    >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="30s", topics=["metrics"])
+    >>> feed = ag.replay(ag.sample(duration="30s", seed=7), speed="max", paused=True)
     >>> with alert(feed.metrics, lambda row: row.tps > 0, lambda alarm: None, name="traffic") as traffic:
+    ...     feed.resume()
     ...     feed.join(timeout=30)
     >>> traffic.raised, traffic.events[0].message
     (1, 'traffic')

@@ -22,6 +22,8 @@ def _no_settings_of_the_machine():
         yield
 
 
+TOUR = tuple(f"test_{name}.py" for name in "harness lab_verb live_result still systems tour voila".split())
+"""Half of the browser's tests, by the time that they take."""
 SPREAD = "PYTEST_XDIST_WORKER" in os.environ
 """Whether this is one of several processes."""
 
@@ -29,10 +31,12 @@ SPREAD = "PYTEST_XDIST_WORKER" in os.environ
 def _pace(item):
     """0 for ordinary tests, 1 for notebooks, 2 for the browser's.
 
-    With several processes the browser's come first: they take longest, and one process has them all.
+    With several processes the browser's come first: they take longest, and two processes have them all.
     """
     if item.get_closest_marker("browser"):
         return -1 if SPREAD else 2
+    if SPREAD and item.path.name == "test_scale.py":
+        return -1  # its cluster wants memory, and a process in which little has happened
     return 1 if item.path.suffix == ".ipynb" else 0
 
 
@@ -43,12 +47,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Tests of one file stay together, in their order, in one process; those of the browser share one, too."""
+    """Tests of one file stay together, in their order, in one process; those of the browser share two."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             file = nodeid.partition("::")[0]
-            return "browser" if "tests/browser/" in file else file
+            if "tests/browser/" not in file:
+                return file
+            return "browser, the tour" if file.endswith(TOUR) else "browser, the widgets"
 
     return ByFile(config, log)

@@ -203,9 +203,10 @@ def test_without_a_cooldown_every_edge_is_told(steps):
 
 def run_of(**options):
     """A finite run on a clock of its own, and the alarms that it raised."""
-    feed = ag.simulate(seed=7, start="2026-01-01", duration="60s", topics=["metrics"], name="alerts", **options)
+    feed = ag.replay(ag.sample(duration="60s", seed=7, **options), speed="max", paused=True)
     alarms = []
     with alert(feed.metrics, lambda row: row.n % 20 >= 15, alarms.append, cooldown=0) as made:
+        feed.resume()
         feed.join(timeout=60)
     feed.close()
     assert isinstance(made, Alert)
@@ -221,8 +222,9 @@ def test_two_equal_runs_raise_equal_alarms():
 
 
 def test_a_fault_in_a_condition_shows_in_the_status_of_the_feed():
-    feed = ag.simulate(seed=7, start="2026-01-01", duration="5s", topics=["metrics"], name="alert-fault")
+    feed = ag.replay(ag.sample(duration="5s", seed=7), speed="max", paused=True)
     with alert(feed.metrics, lambda row: 1 / 0) as made:
+        feed.resume()
         feed.join(timeout=30)
     assert made.errors == feed.status.callback_errors == 5
     feed.close()
@@ -231,9 +233,10 @@ def test_a_fault_in_a_condition_shows_in_the_status_of_the_feed():
 
 
 def test_actions_run_on_the_callback_thread():
-    feed = ag.simulate(seed=7, start="2026-01-01", duration="5s", topics=["metrics"], name="alert-thread")
+    feed = ag.replay(ag.sample(duration="5s", seed=7), speed="max", paused=True)
     names = []
     with alert(feed.metrics, lambda row: True, lambda alarm: names.append(threading.current_thread().name)):
+        feed.resume()
         feed.join(timeout=30)
     feed.close()
     assert names == ["aurigraph-nb-callbacks"]

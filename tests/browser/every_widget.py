@@ -17,7 +17,7 @@ def made(kind):
     if kind is widgets.AlertBanner:
         return kind(alarm)
     if kind is widgets.LiveResult:
-        return kind(lambda topic: topic.store.count, portal.metrics)
+        return kind(ag.analytics.throughput, portal.metrics, every=1)
     if kind is widgets.RecorderView:
         return kind(recorder)
     if kind is widgets.ReplayControls:

@@ -9,6 +9,9 @@ import pytest
 from .harness import open_page, until
 from .test_tour import POINTS, STATE, show_dashboard
 
+LONG = pytest.mark.long
+"""What the shorter ones stand for in everyday runs."""
+
 CELL = """import aurigraph_nb as ag
 feed = ag.simulate(seed=7, rate=20)
 _ = [feed[topic].wait(3, timeout=30) for topic in feed.topics]
@@ -156,7 +159,7 @@ def test_a_button_that_is_off_looks_off(tab):
     assert ink != tab.page.locator(".ag-dash-bar button").evaluate("(node) => getComputedStyle(node).color")
 
 
-@pytest.mark.parametrize("width", [1400, 1280, 800])
+@pytest.mark.parametrize("width", [pytest.param(1400, marks=LONG), pytest.param(1280, marks=LONG), 800])
 def test_nothing_is_clipped_with_the_file_browser_open(tab, width):
     tab.page.set_viewport_size({"width": width, "height": 1600})
     assert tab.page.locator("#jp-left-stack").is_visible()
@@ -215,7 +218,7 @@ def test_times_are_utc_and_local_on_hover(tab):
     assert all(text.endswith(" UTC") for text in heads.all_inner_texts())
 
 
-@pytest.mark.parametrize("layout", ["wide", "compact", "network"])
+@pytest.mark.parametrize("layout", [pytest.param("wide", marks=LONG), "compact", pytest.param("network", marks=LONG)])
 def test_the_other_layouts_live_as_well(lab, lab_page, layout):
     lab_page.page.set_viewport_size({"width": 1800, "height": 1600})
     code = f"import aurigraph_nb as ag\nfeed = ag.simulate(seed=7)\nag.Dashboard(feed, layout={layout!r})"

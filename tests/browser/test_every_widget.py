@@ -73,7 +73,7 @@ def test_what_is_written_can_be_read_in_both_themes(tab, theme):
     until(lambda: poor_contrast(tab) == [], f"contrast in the {theme} theme; lacking: {poor_contrast(tab)}", 10)
 
 
-@pytest.mark.parametrize("width", [1400, 800])
+@pytest.mark.parametrize("width", [pytest.param(1400, marks=pytest.mark.long), 800])
 def test_every_widget_fits_into_its_place(tab, width):
     tab.page.set_viewport_size({"width": width, "height": 9000})
     until(lambda: wider_than_their_place(tab) == [], f"room at {width} px; lacking: {wider_than_their_place(tab)}", 10)

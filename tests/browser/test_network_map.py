@@ -268,7 +268,7 @@ def test_the_layout_that_a_reader_chose_survives_a_reload(tab):
     until(lambda: box.locator(".ag-map-land").count() == 1, "the land", 5)
 
 
-@pytest.mark.parametrize("width", [800, 1400])
+@pytest.mark.parametrize("width", [800, pytest.param(1400, marks=pytest.mark.long)])
 def test_nothing_is_cut_off_in_a_narrow_room(tab, width):
     tab.page.set_viewport_size({"width": width, "height": 1200})
     box = a_map(tab, "live")

@@ -162,7 +162,13 @@ def test_the_committed_notebooks_are_small_and_hold_no_widget_state():
 
 
 @pytest.mark.parametrize(
-    "widget", ["TPSChart(feed)", "ValidatorTable(feed)", "ConsensusLog(feed)", "MetricsCard(feed)"]
+    "widget",
+    [
+        "TPSChart(feed)",
+        pytest.param("ValidatorTable(feed)", marks=pytest.mark.long),
+        pytest.param("ConsensusLog(feed)", marks=pytest.mark.long),
+        pytest.param("MetricsCard(feed)", marks=pytest.mark.long),
+    ],
 )
 def test_opening_a_widget_costs_little(lab, lab_page, widget):
     """Bytes to the page from before the widget's cell until it shows data; plotly.js apart, it comes once a page."""

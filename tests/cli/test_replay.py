@@ -25,6 +25,12 @@ LIMIT_S = 30
 
 
 @pytest.fixture(autouse=True)
+def nothing_left_by_others():
+    """Feeds that other tests of this process left open are none of ours."""
+    registry.close_all()
+
+
+@pytest.fixture(autouse=True)
 def all_closed():
     yield
     ag.close_all()

@@ -20,6 +20,8 @@ START = 1_767_225_600_000_000_000
 GROUP = 64 * 1024
 GROUPS = 2
 """Row groups of a file."""
+LIMIT_S = 120
+"""How long the cluster may take before it counts as dead."""
 STATUSES = ("PENDING", "CONFIRMED", "FAILED")
 
 
@@ -109,7 +111,7 @@ def by_dask(recording, cluster):
     with Client(cluster, set_as_default=False) as client:
         frame = recording.transactions.to_dask()
         meta = summary(frame._meta)
-        parts = client.compute(frame.map_partitions(summary, meta=meta), sync=True)
+        parts = client.compute(frame.map_partitions(summary, meta=meta)).result(timeout=LIMIT_S)
     whole = parts.groupby(["minute", "status"]).sum().sort_index().reset_index()
     return [(row.minute.value, row.status, row.rows, row.gas, row.letters) for row in whole.itertuples()]
 
