@@ -92,14 +92,14 @@ def test_a_held_chart_stands_still_and_follows_again(charts):
 def test_a_zoom_brings_finer_points_with_the_exact_peak_and_never_too_many(charts):
     page = charts.page
     assert 1000 < page.evaluate(POINTS, 2) <= 4000
-    middle = kernel(charts, "rows[54_321].timestamp / 1e6")
-    page.evaluate(ZOOM, [2, middle - 250, middle + 250])
+    middle = kernel(charts, "rows[54_321].timestamp / 1e6")  # a row a millisecond: the ends lie between two of them
+    page.evaluate(ZOOM, [2, middle - 250.5, middle + 250.5])
     inside = """([from, to]) => {
         const { x, y } = document.querySelectorAll('.js-plotly-plot')[2].data[0];
         const found = x.flatMap((time, i) => time >= from && time <= to ? [y[i]] : []);
         return [found.length, Math.max(...found)];
     }"""
-    until(lambda: page.evaluate(inside, [middle - 250, middle + 250]) == [501, 9e9], "every row of the zoom")
+    until(lambda: page.evaluate(inside, [middle - 250.5, middle + 250.5]) == [501, 9e9], "every row of the zoom")
     assert page.evaluate(POINTS, 2) <= 4000
     assert kernel(charts, "len(many.to_pandas())") == 501
     page.evaluate(ZOOM, [2, middle - 20_000, middle + 20_000])
