@@ -190,14 +190,14 @@ def test_the_full_screen_is_entered_by_key_left_by_esc_and_the_focus_stays(tab):
     button.focus()
     page.keyboard.press("Enter")
     until(lambda: page.evaluate(FULL), "the full screen")
-    assert button.inner_text() == "Leave full screen"
+    until(lambda: button.inner_text() == "Leave full screen", "the button to say so")
     assert button.evaluate("(node) => node === document.activeElement")
     until(lambda: page.evaluate(POINTS) > points, "the chart to grow on the full screen")
     ground = page.evaluate("() => getComputedStyle(document.querySelector('.ag-dashboard')).backgroundColor")
     assert ground not in ("rgba(0, 0, 0, 0)", "rgb(0, 0, 0)")
     page.keyboard.press("Escape")
     until(lambda: not page.evaluate(FULL), "the full screen to be left")
-    assert button.inner_text() == "Full screen"
+    until(lambda: button.inner_text() == "Full screen", "the button to say so")
     assert button.evaluate("(node) => node === document.activeElement")
 
 

@@ -238,8 +238,8 @@ def test_a_node_in_another_process_loses_nothing_at_a_high_rate():
             ordinals = feed.transactions.to_arrow(["n"]).column("n").to_pylist()
             assert ordinals == list(range(len(ordinals)))
             received = sum(s.messages for s in feed.status.topics.values())
-            # What was on its way when we hung up was sent and never received: what the node's five buffers of 8 MiB hold
-            # for us, in frames of 200 bytes and more. Nothing else may be missing.
+            # What was on its way when we hung up was sent and never received: what the node's five buffers of 8 MiB
+            # hold for us, in frames of 200 bytes and more. Nothing else may be missing.
             assert received <= stats["messages_sent"] <= received + 5 * 8 * 2**20 // 200
             assert not [g for g in feed.gaps if g.cause != Cause.DISCONNECT]
         finally:
