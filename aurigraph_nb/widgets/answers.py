@@ -16,7 +16,7 @@ import pandas as pd
 from aurigraph_nb.errors import BadOptionType
 
 from .cells import text
-from .series import Series, thin
+from .series import LARGEST, Series, thin
 
 SHOWN_ROWS = 50
 SHOWN_COLUMNS = 10
@@ -124,8 +124,26 @@ def _figure(result: Any, most_bytes: int) -> tuple[bytes, str]:
     figure = result.plot()
     if figure is None or not len(figure.data):
         return b"", ""
+    _leave_out_the_boundless(figure)
     made = str(figure.to_json()).encode()
     if len(made) <= most_bytes:
         return made, ""
     size_kb, most_kb = len(made) / 1e3, most_bytes / 1e3
     return b"", f"The figure ({size_kb:,.0f} kB) is too large to be sent live ({most_kb:,.0f} kB): see .latest.plot()"
+
+
+def _leave_out_the_boundless(figure: Any) -> None:
+    """Take out of a figure what is so large that plotly could not draw it, and would say so in the console."""
+    for trace in figure.data:
+        for name in ("x", "y", "base"):
+            values = getattr(trace, name, None)
+            if isinstance(values, np.ndarray | tuple | list):
+                drawn = np.asarray(values)
+                if drawn.dtype.kind == "f":
+                    trace[name] = np.where(np.abs(drawn) <= LARGEST, drawn, np.nan)
+    ends = ("x0", "x1", "y0", "y1")
+    figure.layout.shapes = [s for s in figure.layout.shapes if not any(_is_boundless(s[end]) for end in ends)]
+
+
+def _is_boundless(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and not abs(float(value)) <= LARGEST

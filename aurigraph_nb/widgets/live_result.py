@@ -163,12 +163,19 @@ class LiveResult(LiveWidget):
         finally:
             self._busy = False
 
+    @property
+    def answer(self) -> Answer | None:
+        """What a page gets of the latest result, or None before the first."""
+        with self._guard:
+            return self._answer
+
     def _compute(self) -> Result:
         with self._working:
             began = time.perf_counter()
             self._seen = self._mark()
-            result = self._call()
-            answer = answer_of(result, every_s=self._ticks.every_s)
+            with np.errstate(all="ignore"):  # what overflows is shown as it is; nobody reads a warning at each tick
+                result = self._call()
+                answer = answer_of(result, every_s=self._ticks.every_s)
             took_s = time.perf_counter() - began
             at_ns = self._source.feed.now_ns() if self._source.feed is not None else time.time_ns()
             with self._guard:

@@ -103,6 +103,11 @@ class ReplayControls(LiveWidget):
     def _check_health(self, now: float) -> None:
         """Nothing to add: a connection that was lost in the recording is no trouble of now."""
 
+    def place(self) -> tuple[int, int, int, str]:
+        """Start, position and end of what is played, ns since 1970 UTC, and its state in a word."""
+        player = self._replay.player
+        return player.start_ns, player.position_ns, player.end_ns, _word(self._replay)
+
     # ---- messages
 
     def _state(self) -> tuple[Any, ...]:

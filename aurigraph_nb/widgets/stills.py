@@ -16,8 +16,10 @@ from .cells import milliseconds
 from .error_monitor import ErrorMonitor
 from .labels import label_of, unit_of
 from .live_chart import LiveChart
+from .live_result import LiveResult
 from .logs import EventLog
 from .network_map import NetworkMap
+from .replay_controls import ReplayControls
 from .rows import TableColumn, cell
 from .shown import NUMERIC, cell_text, columns_of, order_of, read_ui
 from .status import StatusWidget
@@ -139,6 +141,26 @@ def _(network: NetworkMap, rows: int) -> str:
     totals = [("Health", figures["health"] or "–"), ("Connected", f"{figures['connected']} of {figures['total']}")]
     totals += [(label, value) for label, value, _ in figures["figures"]]
     return facts(totals) + table(columns, told, len(peers)) if peers else _NOTHING
+
+
+@body.register
+def _(live: LiveResult, rows: int) -> str:
+    answer = live.answer
+    if answer is None:
+        return paragraph("No result yet")
+    told = answer.body
+    columns = [Column(name, right=numeric) for name, numeric in told["columns"]]
+    value = facts([("Value", f"{told['value']} {told['unit']}".rstrip())])
+    result = table(columns, told["rows"][:rows], len(told["rows"]) + told["more_rows"]) if told["rows"] else ""
+    return value + paragraph(told["reading"]) + result
+
+
+@body.register
+def _(controls: ReplayControls, rows: int) -> str:
+    start_ns, position_ns, end_ns, word = controls.place()
+    times = [("Start", start_ns), ("Position", position_ns), ("End", end_ns)]
+    places = [(label, f"{time_of(milliseconds(ns), date=True)} UTC") for label, ns in times]
+    return facts([("State", word), *places])
 
 
 @body.register

@@ -11,12 +11,13 @@ recorder = portal.record(tempfile.mkdtemp())
 alarm = alert(portal.metrics, lambda row: True, lambda alarm: None, name=alarm_name)
 """
 MAKE = """def kinds():
-    # LiveResult shows what a function makes of a feed, and has a browser test of its own.
-    named = [getattr(widgets, name) for name in widgets.__all__ if name not in ("LiveWidget", "LiveResult")]
+    named = [getattr(widgets, name) for name in widgets.__all__ if name != "LiveWidget"]
     return [kind for kind in named if inspect.isclass(kind) and issubclass(kind, widgets.LiveWidget)]
 def made(kind):
     if kind is widgets.AlertBanner:
         return kind(alarm)
+    if kind is widgets.LiveResult:
+        return kind(ag.analytics.throughput, portal.metrics, every=1)
     if kind is widgets.RecorderView:
         return kind(recorder)
     if kind is widgets.ReplayControls:

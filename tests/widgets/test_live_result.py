@@ -505,3 +505,25 @@ def test_ticks_keep_their_grid_and_make_up_for_no_pause():
     assert not ticks.due(1005.0, busy=False)
     assert not ticks.due(1010.0, busy=True)
     assert ticks.skipped == 1
+
+
+def test_numbers_without_bound_are_left_out_of_the_figure():
+    figure = go.Figure([go.Scatter(y=[1.0, 2.0**1023, math.inf]), go.Bar(y=[3, 4])])
+    figure.add_hline(y=2.0**1023)
+    figure.add_hline(y=2.0)
+    answer = answers.answer_of(Answer(plot=lambda: figure), every_s=60)
+    made = json.loads(answer.figure)
+    assert list(figure.data[0].y[:1]) == [1.0] and np.isnan(figure.data[0].y[1:]).all()
+    assert list(figure.data[1].y) == [3, 4]
+    assert [shape["y0"] for shape in made["layout"]["shapes"]] == [2.0]
+
+
+def test_what_overflows_in_the_function_warns_nobody(desk, metrics):
+    metrics.put(tps=1.0)
+
+    def overflows(_):
+        return Answer(float(np.float64(1e308) * np.float64(10)))
+
+    live = LiveResult(overflows, metrics, every=1)
+    live.refresh()
+    assert live.latest.value == math.inf and live.last_error is None

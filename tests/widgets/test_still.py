@@ -4,10 +4,12 @@ import warnings
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import aurigraph_nb as ag
 from aurigraph_nb import widgets
 from aurigraph_nb.widgets import still, stills
 from aurigraph_nb.widgets.series import Series
@@ -72,7 +74,7 @@ def bundle_of(widget):
 
 NO_WIDGETS = {"Crossing", "FlowCounters", "LiveWidget", "TimeLink", "link_time"}
 OF_NO_FEED_ALONE = {"AlertBanner", "LiveResult", "RecorderView", "ReplayControls"}
-"""Widgets that are made of something else than a feed: their pictures are looked at where they are tested."""
+"""Widgets that are made of something else than a feed: their pictures are looked at below."""
 ALL = sorted(set(widgets.__all__) - NO_WIDGETS - OF_NO_FEED_ALONE)
 
 
@@ -261,3 +263,45 @@ def test_what_does_not_fit_is_made_smaller_and_at_last_left_out():
 
 def test_times_that_no_calendar_has_are_a_dash():
     assert (still.time_of(None), still.time_of(1e300)) == ("–", "–")
+
+
+class Told:
+    """A result, as the analytics give them."""
+
+    value, unit, reading, notes = 3, "members", f"3 members {HOSTILE}", ()
+    table = pd.DataFrame({"id": ["a", HOSTILE.replace("\ud800", "")], "share": [0.5, 0.25]})
+
+    def plot(self):
+        return None
+
+
+def test_a_live_result_is_pictured_with_value_reading_and_table(desk, feed):
+    live = widgets.LiveResult(lambda _: Told(), feed["metrics"], every=1)
+    assert "No result yet" in Reader(bundle_of(live)["text/html"]).text
+    live.refresh()
+    told = bundle_of(live)["text/html"]
+    assert {"3 members", "id", "share", "0.25"} <= set(Reader(told).texts)
+    assert "<script" not in told and "<img" not in told
+
+
+def test_a_banner_is_pictured_with_its_alarms(desk):
+    replay = ag.replay(ag.sample(duration="5s", seed=7), speed="max", paused=True)
+    with replay, ag.alert(replay.metrics, lambda row: row.n == 2, name=HOSTILE) as alert:
+        banner = widgets.AlertBanner(alert)
+        assert "No alarms" in Reader(bundle_of(banner)["text/html"]).text
+        replay.resume()
+        replay.join(timeout=30)
+        told = bundle_of(banner)["text/html"]
+    assert "ALERT" in Reader(told).texts and "<script" not in told and "<img" not in told
+
+
+def test_controls_of_a_replay_are_pictured_with_where_it_is(desk):
+    with ag.replay(ag.sample(duration="30s", seed=7), paused=True) as replay:
+        replay.seek(10)
+        texts = Reader(bundle_of(widgets.ReplayControls(replay))["text/html"]).texts
+    assert {"PAUSED", "2026-01-01 00:00:10 UTC"} <= set(texts)
+
+
+def test_a_recorder_is_pictured_in_figures(desk, tmp_path):
+    with ag.simulate(seed=7) as simulated, simulated.record(tmp_path / "r", topics="metrics") as recorder:
+        assert "State" in Reader(bundle_of(widgets.RecorderView(recorder))["text/html"]).texts
