@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+import aurigraph_nb as ag
 from aurigraph_nb import widgets
 from aurigraph_nb.errors import BadOption, BadOptionType, UnknownTopic
 from aurigraph_nb.widgets.base import LiveWidget, Message
@@ -201,6 +202,16 @@ def test_a_feed_that_wants_to_know_is_told_that_somebody_looks(desk, feed):
     widget.comm.say(kind="plotly", page="page-1")
     desk.run(1)
     assert len(looks) == 2
+
+
+def test_a_view_reaches_whoever_minds_a_real_feed(desk):
+    looks = []
+    with ag.simulate(seed=7) as feed:
+        feed.on_view = lambda: looks.append(desk.now)
+        page = desk.open(Counter(feed))
+        page.take(1)
+        desk.run(0.025)
+    assert looks
 
 
 def test_a_widget_on_a_feed_that_does_not_care_works_as_well(desk, feed):
