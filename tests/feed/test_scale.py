@@ -1,8 +1,10 @@
 """More rows than memory holds: a cluster of two small workers, Polars and DuckDB, over the same files."""
 
 import os
+import sys
 import warnings
 
+import cloudpickle
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -105,6 +107,14 @@ def summary(frame):
     return found.reset_index().astype({"status": "str", "gas": "int64", "letters": "int64"})
 
 
+@pytest.fixture
+def by_value():
+    """The workers are processes that can not import a test file: they get its functions whole."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
 def by_dask(recording, cluster):
     from distributed import Client
 
@@ -169,7 +179,7 @@ def check(recording, cluster):
     assert by_dask(recording, cluster) == expected
 
 
-def test_a_cluster_works_through_more_than_its_memory(tmp_path, cluster):
+def test_a_cluster_works_through_more_than_its_memory(tmp_path, cluster, by_value):
     recording, decoded = repeated(tmp_path / "r", files=24)
     assert decoded >= 1.2e9
     check(recording, cluster)
