@@ -12,6 +12,7 @@ import os
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,6 +51,8 @@ MakeLink = Callable[["Feed", str, Endpoint, Intake], FeedLink]
 CLOSE_TIMEOUT_S = 10.0
 TOPICS_KEPT = 1_000
 """Topics by free names that a feed may have."""
+RECORDERS_KEPT = 8
+"""Of those that have ended."""
 
 
 class Feed(Announcer):
@@ -118,6 +121,7 @@ class Feed(Announcer):
         self._links: dict[str, FeedLink] = {}
         self._make_link: MakeLink = make_link or _real_link
         self._recorders: tuple[Recorder, ...] = ()
+        self._recorders_ended: deque[Recorder] = deque(maxlen=RECORDERS_KEPT)
         self._recording = threading.Lock()
         self._recording_lost = 0  # by recorders that have ended
         self._recording_error: str | None = None  # of the last of them that failed
@@ -615,8 +619,9 @@ class Feed(Announcer):
 
     @property
     def recorders(self) -> tuple[Recorder, ...]:
-        """Those who write this feed down now."""
-        return tuple(recorder for recorder in self._recorders if recorder.running)
+        """Those who write this feed down, or did: the ones that have ended come first (the last 8 of them)."""
+        with self._recording:
+            return (*self._recorders_ended, *self._recorders)
 
     def add_recorder(self, recorder: Recorder) -> None:
         """A recorder begins: it is ended when the feed is closed, or its run is over."""
@@ -626,11 +631,12 @@ class Feed(Announcer):
         self.at_close(recorder.close)
 
     def drop_recorder(self, recorder: Recorder) -> None:
-        """A recorder has ended. What it could not write, and why, stays in the status; nothing else of it does."""
+        """A recorder has ended. What it could not write, and why, stays in the status, however many there are."""
         with self._recording:
             if recorder not in self._recorders:
                 return
             self._recorders = tuple(r for r in self._recorders if r is not recorder)
+            self._recorders_ended.append(recorder)
             self._listeners.discard(recorder.follow)
             self._recording_lost += recorder.lost
             self._recording_error = recorder.error or self._recording_error

@@ -112,7 +112,7 @@ def record(
 def _running(feed: Feed, path: Path, options: Options) -> Recorder | None:
     """The recorder that writes this feed to this place already."""
     for recorder in feed.recorders:
-        if recorder.path.resolve() == path.resolve():
+        if recorder.running and recorder.path.resolve() == path.resolve():
             if recorder.options == options:
                 return recorder
             raise RecordingInUse(

@@ -177,6 +177,7 @@ class ReplayControls(LiveWidget):
         if not wishes or self._source.closed:
             return
         self._action_error = None
+        self._told = ()  # the page is told what came of it, also where that is what it was before
         try:
             self._obey(wishes)
         except Exception as error:  # noqa: BLE001 - whatever it was, the reader of the widget is told

@@ -201,7 +201,7 @@ def test_recording_starts_at_once_and_opens_its_topics(path):
         assert feed.recorders == (recorder,)
         recorder.close()
         recorder.stop()
-        assert feed.recorders == () and not recorder.running and not feed.closed
+        assert feed.recorders == (recorder,) and not recorder.running and not feed.closed
 
 
 def test_closing_the_feed_ends_the_recording_in_good_order(path):
@@ -529,7 +529,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_feed(path, monkeypatch, capl
         assert feed.status.recording_error == recorder.error and recorder.lost == feed.status.recording_lost > 0
         with pytest.raises(RecordingError, match="the disk is full"):
             recorder.flush()
-        assert feed.status.connected and feed.recorders == ()
+        assert feed.status.connected and feed.recorders == (recorder,) and not recorder.running
         recorder.close()
         full.clear()
         assert len(all_lines(path, FrameLine)) == 1

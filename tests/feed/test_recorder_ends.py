@@ -62,7 +62,7 @@ def test_a_recording_ends_with_the_run_of_its_feed(path, topics):
         node.begin()
         feed.join(timeout=60)
         recorder.wait(timeout=30)
-        assert feed.ended and not recorder.running and feed.recorders == () and recorder.error is None
+        assert feed.ended and not recorder.running and feed.recorders == (recorder,) and recorder.error is None
         contents = directories.open(path).read()
         assert contents.live == frozenset() and all(s.entry is not None for s in contents.segments)
         recorder.close()
@@ -214,16 +214,18 @@ def test_what_cannot_be_sealed_of_a_dead_recorder_stops_nobody(path, caplog):
 # What a feed keeps of them
 
 
-def test_a_feed_keeps_nothing_of_recorders_that_ended_but_sums(path):
+def test_a_feed_keeps_the_last_recorders_that_ended_and_sums_of_all(path):
     with ScriptedServer(hold) as server, connect(server) as feed:
         hooks = len(feed._on_close)
-        for _ in range(5):
+        had = []
+        for _ in range(10):
             with feed.record(path, ["metrics"]) as recorder:
                 recorder._inbox.lost += 3
-        assert feed._recorders == () and feed._listeners == set() and len(feed._on_close) == hooks
-        assert feed.status.recording_lost == 15 and feed.status.recording_error is None
+            had.append(recorder)
+        assert feed.recorders == tuple(had[-8:]) and feed._listeners == set() and len(feed._on_close) == hooks
+        assert feed.status.recording_lost == 30 and feed.status.recording_error is None
         with feed.record(path, ["metrics"]) as recorder:
-            assert feed.recorders == (recorder,) and len(feed._on_close) == hooks + 1
+            assert feed.recorders[-1] is recorder and recorder.running and len(feed._on_close) == hooks + 1
 
 
 # Monstrous frames

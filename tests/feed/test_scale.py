@@ -1,10 +1,8 @@
 """More rows than memory holds: a cluster of two small workers, Polars and DuckDB, over the same files."""
 
 import os
-import sys
 import warnings
 
-import cloudpickle
 import msgspec
 import numpy as np
 import pyarrow as pa
@@ -96,28 +94,27 @@ def repeated(path, files):
     return open_recording(path, recover=False), decoded * files
 
 
-def summary(frame):
-    """Of one partition, whole in memory: rows and gas by minute and status, and how long the texts are."""
-    frame = frame.assign(
-        minute=frame.index.floor("1min"), letters=sum(frame[name].str.len() for name in ("hash", "sender", "recipient"))
-    )
-    found = frame.groupby(["minute", "status"], observed=True).agg(
-        rows=("n", "size"), gas=("gas_used", "sum"), letters=("letters", "sum")
-    )
-    return found.reset_index().astype({"status": "str", "gas": "int64", "letters": "int64"})
+def make_summary():
+    """The function that each worker runs. Made here, for a worker cannot import this file: it gets all of it."""
 
+    def summary(frame):
+        """Of one partition, whole in memory: rows and gas by minute and status, and how long the texts are."""
+        frame = frame.assign(
+            minute=frame.index.floor("1min"),
+            letters=sum(frame[name].str.len() for name in ("hash", "sender", "recipient")),
+        )
+        found = frame.groupby(["minute", "status"], observed=True).agg(
+            rows=("n", "size"), gas=("gas_used", "sum"), letters=("letters", "sum")
+        )
+        return found.reset_index().astype({"status": "str", "gas": "int64", "letters": "int64"})
 
-@pytest.fixture
-def by_value():
-    """The workers are processes that can not import a test file: they get its functions whole."""
-    cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    return summary
 
 
 def by_dask(recording, cluster):
     from distributed import Client
 
+    summary = make_summary()
     with Client(cluster, set_as_default=False) as client:
         frame = recording.transactions.to_dask()
         meta = summary(frame._meta)
@@ -179,7 +176,7 @@ def check(recording, cluster):
     assert by_dask(recording, cluster) == expected
 
 
-def test_a_cluster_works_through_more_than_its_memory(tmp_path, cluster, by_value):
+def test_a_cluster_works_through_more_than_its_memory(tmp_path, cluster):
     recording, decoded = repeated(tmp_path / "r", files=24)
     assert decoded >= 1.2e9
     check(recording, cluster)

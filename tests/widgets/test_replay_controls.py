@@ -225,6 +225,15 @@ def say(desk, page, kind, value):
     desk.run(0.05)
 
 
+def test_every_wish_is_answered_also_where_all_stays_as_it_was(desk, feed):
+    _, page = shown(desk, feed)
+    before = page.one()
+    page.ack()
+    say(desk, page, "loop", before["loop"])
+    after = last(page.take())
+    assert {key: after[key] for key in ("state", "at", "loop")} == {key: before[key] for key in ("state", "at", "loop")}
+
+
 def test_a_page_can_do_everything_that_code_can(desk, feed):
     _, page = shown(desk, feed)
     say(desk, page, "play", False)
