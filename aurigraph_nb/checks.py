@@ -6,12 +6,14 @@ import hashlib
 import os
 import ssl as ssl_module
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
 from . import session as fsm
+from .dial import Transport
 from .durations import seconds
-from .errors import BadOption, BadOptionType
+from .errors import BadOption, BadOptionType, MissingExtra
 from .protocols import PROTOCOLS
 from .protocols.base import TokenBy
 from .tokens import fits_header, is_this_machine
@@ -77,8 +79,10 @@ def check(
         raise BadOption(f"max_size={max_size!r}: a number of bytes of at least 1 was expected, or None for no limit")
     if reconnect is not None and not isinstance(reconnect, fsm.Backoff):
         raise BadOptionType(f"reconnect={reconnect!r}: a Backoff was expected, such as ag.Backoff(1, 2, max_s=30)")
-    if transport != "websockets":
-        raise BadOption(f'transport={transport!r}: expected "websockets"')
+    if transport not in get_args(Transport):
+        raise BadOption(f'transport={transport!r}: expected "websockets", or "picows" for bursts')
+    if transport == "picows" and find_spec("picows") is None:
+        raise MissingExtra("transport='picows' needs picows: pip install 'aurigraph-nb[fast]'")
 
 
 def _check_headers(headers: object) -> None:

@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 
 from . import session as fsm
 from .clock import Cancellable, Clock, Lockstep, RealClock
-from .dial import CLOSE_TIMEOUT_S, Arrival, Options, lost_event, open_connection, outcome
+from .dial import CLOSE_TIMEOUT_S, Options, Wire, lost_event, open_connection, outcome
 from .protocols import Frame
 from .protocols.base import Control, WireProtocol
 from .tokens import Secrets, carry, token_of
@@ -73,7 +73,7 @@ class Link:
         self.session = fsm.Session(policy, rng)
         self._protocol, self._options, self._clock, self._sink, self._name = protocol, options, clock, sink, name
         self._secrets = secrets
-        self._ws: Arrival | None = None
+        self._ws: Wire | None = None
         self._dialling = self._dialled = 0
         self._last_ns: int | None = None
         self._work: set[asyncio.Task[None]] = set()
@@ -142,7 +142,7 @@ class Link:
         if self._writer is None or self._writer.done():
             self._writer = self._own(self._write(self._ws, self._words))
 
-    async def _write(self, ws: Arrival, words: deque[tuple[str, bool]]) -> None:
+    async def _write(self, ws: Wire, words: deque[tuple[str, bool]]) -> None:
         """The one writer of a connection; the words are that connection's own."""
         with contextlib.suppress(ConnectionClosed):
             while words and self._ws is ws:
@@ -234,7 +234,7 @@ class Link:
             self._stop_pulse()
             self._own(self._close_socket(ws, request.code, request.reason))
 
-    async def _close_socket(self, ws: Arrival, code: int, reason: str) -> None:
+    async def _close_socket(self, ws: Wire, code: int, reason: str) -> None:
         with contextlib.suppress(ConnectionClosed, OSError):
             await ws.close(code, reason)
 
@@ -290,7 +290,7 @@ class Link:
             self._writer.cancel()
             self._writer = None
 
-    async def _attempt(self, url: str) -> Arrival:
+    async def _attempt(self, url: str) -> Wire:
         options = self._options
         headers = dict(options.headers)
         if options.token is not None:
@@ -312,7 +312,7 @@ class Link:
 
     # Receiving
 
-    async def _receive(self, ws: Arrival) -> None:
+    async def _receive(self, ws: Wire) -> None:
         lockstep, epoch, endpoint = self._lockstep, self.session.conn_epoch, self.endpoint
         try:
             while True:
@@ -334,7 +334,7 @@ class Link:
         except ConnectionClosed as exc:
             self._lost(ws, lost_event(exc, self._dialled, self._last_ns, self._secrets.scrub), lockstep)
 
-    def _lost(self, ws: Arrival, lost: fsm.Lost, lockstep: Lockstep | None) -> None:
+    def _lost(self, ws: Wire, lost: fsm.Lost, lockstep: Lockstep | None) -> None:
         with self._clock.awake():
             if lockstep is not None:
                 lockstep.broken()
@@ -445,7 +445,7 @@ class Link:
                 self._own(self._ping(self._ws))
         self._arm_heartbeat()
 
-    async def _ping(self, ws: Arrival) -> None:
+    async def _ping(self, ws: Wire) -> None:
         """A protocol ping beside the application's heartbeat: its pong is life, too."""
         with contextlib.suppress(ConnectionClosed):
             await ws.ping()

@@ -1,5 +1,7 @@
 """The door to the websockets library: one attempt to open a connection, and what its end or its failure means.
 
+(The other transport, picows, is behind :mod:`swift`.)
+
 Frames are kept as they came (text or binary, and when). Redirects and retries are the session's business, so the
 library does neither; its log lines hold URLs and headers, so it logs nothing.
 """
@@ -13,7 +15,7 @@ import ssl as ssl_module
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 from websockets import frames as ws_frames
@@ -39,9 +41,13 @@ READ_QUEUE = 256
 
 CLOSE_TIMEOUT_S = 2.0
 
-_quiet = logging.getLogger("aurigraph_nb.websockets")
-_quiet.setLevel(logging.CRITICAL + 1)
-_quiet.propagate = False
+quiet = logging.getLogger("aurigraph_nb.websockets")
+quiet.setLevel(logging.CRITICAL + 1)
+quiet.propagate = False
+
+
+Transport = Literal["websockets", "picows"]
+"""Which library reads and writes the socket."""
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +64,30 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     token_by: TokenBy = "header"
     send_queue: int = 0
     """Messages to the server that may wait for a connection."""
+    transport: Transport = "websockets"
 
     def __repr__(self) -> str:
         return f"Options(compression={self.compression!r}, max_size={self.max_size!r})"
+
+
+class Wire(Protocol):
+    """An open connection, whatever library holds it. What ends it is told by that library's ConnectionClosed."""
+
+    arrivals: deque[tuple[bool, int]]
+    """Of each message that :meth:`recv` has yet to give: whether it is text, and when it arrived, ns since 1970 UTC."""
+
+    @property
+    def latency(self) -> float:
+        """Round trip of the last ping, s; 0 before the first."""
+
+    async def recv(self, decode: Literal[False]) -> bytes:
+        """The next message, as it came."""
+
+    async def send(self, message: str) -> None: ...
+
+    async def ping(self) -> object: ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None: ...
 
 
 class Arrival(ClientConnection):
@@ -97,11 +124,17 @@ async def open_connection(
     subprotocols: tuple[str, ...],
     now_ns: Callable[[], int],
     alive: Callable[[], None],
-) -> Arrival:
+) -> Wire:
     """One attempt; raises whatever made it fail, see :func:`outcome`.
 
     :param alive: called at each ping, pong or close frame
     """
+    if options.transport == "picows":
+        from . import swift
+
+        return await swift.open_connection(
+            url, options, headers, subprotocols=subprotocols, now_ns=now_ns, alive=alive
+        )
     secure: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None and url.startswith("wss:") else {}
     ws = await _Attempt(
         url,
@@ -115,7 +148,7 @@ async def open_connection(
         max_queue=READ_QUEUE,
         subprotocols=[Subprotocol(name) for name in subprotocols] or None,
         proxy=None if is_this_machine(url) else True,
-        logger=_quiet,
+        logger=quiet,
         **secure,
     )
     assert isinstance(ws, Arrival)
