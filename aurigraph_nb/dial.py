@@ -132,9 +132,7 @@ async def open_connection(
     if options.transport == "picows":
         from . import swift
 
-        return await swift.open_connection(
-            url, options, headers, subprotocols=subprotocols, now_ns=now_ns, alive=alive
-        )
+        return await swift.open_connection(url, options, headers, subprotocols=subprotocols, now_ns=now_ns, alive=alive)
     secure: dict[str, Any] = {"ssl": options.ssl} if options.ssl is not None and url.startswith("wss:") else {}
     ws = await _Attempt(
         url,

@@ -21,11 +21,25 @@ T = TypeVar("T")
 NAME = "aurigraph-nb-io"
 
 
+LOOP_VARIABLE = "AURIGRAPH_IO_LOOP"
+"""Environment variable: "asyncio" keeps to Python's own loop where uvloop is installed."""
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop's, where it is installed (the extra [fast] brings it), else Python's own."""
+    if os.environ.get(LOOP_VARIABLE) != "asyncio":
+        with contextlib.suppress(ImportError):
+            import uvloop
+
+            return cast("asyncio.AbstractEventLoop", uvloop.new_event_loop())
+    return asyncio.new_event_loop()
+
+
 class IoThread:
     """An event loop in a daemon thread."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop()
         self._thread = threading.Thread(target=self._main, name=NAME, daemon=True)
         self._thread.start()
 

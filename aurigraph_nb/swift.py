@@ -124,7 +124,7 @@ class Swift(Listener):  # type: ignore[misc]
         kind = frame.msg_type
         if self._broken:
             return
-        if frame.fin and self._first is None and not frame.rsv1 and (kind == TEXT or kind == BINARY):  # noqa: PLR1714
+        if frame.fin and self._first is None and not frame.rsv1 and (kind in (TEXT, BINARY)):
             self._put(kind == TEXT, frame.get_payload_as_bytes())
             return
         try:
@@ -209,7 +209,7 @@ class Swift(Listener):  # type: ignore[misc]
 
     # What a link asks for
 
-    async def recv(self, decode: bool = False) -> bytes:  # noqa: ARG002 - as the other library has it
+    async def recv(self, decode: bool = False) -> bytes:
         """The next message, as it came.
 
         :raises ConnectionClosed: if none will come

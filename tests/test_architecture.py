@@ -25,7 +25,7 @@ SOURCES = {
 LAYERS = {
     0: {"errors", "schema"},
     1: {"protocols", "session", "gaps", "columns", "losses", "state"},
-    2: {"durations", "clock", "iothread", "tokens", "dial", "client", "recording", "rest", "node"},
+    2: {"durations", "clock", "iothread", "tokens", "dial", "swift", "client", "recording", "rest", "node"},
     3: {
         "alerts",
         "checks",
@@ -82,12 +82,14 @@ DOORS = {
         "topics",
         "widgets",
     },
+    "picows": {"swift"},
     "plotly": {"analytics", "widgets"},
     "prometheus_client": {"node"},
     "rich": {"cli.watch", "cli.record", "cli.replay", "exporting.progress"},
     "traitlets": {"widgets"},
     "typer": {"cli"},
-    "websockets": {"client", "dial", "node", "cli.probes"},
+    "uvloop": {"iothread"},
+    "websockets": {"client", "dial", "node", "swift", "cli.probes"},
 }
 NOWHERE = {"jupyterlab", "nest_asyncio", "nest_asyncio2", "requests"}
 

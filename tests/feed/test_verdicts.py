@@ -26,8 +26,12 @@ FRAME = {
 }
 
 
-@pytest.fixture(autouse=True)
-def all_closed():
+@pytest.fixture(autouse=True, params=["websockets", "picows"])
+def all_closed(request, monkeypatch):
+    """Each test runs on each transport."""
+    if request.param == "picows":
+        pytest.importorskip("picows", reason="the extra [fast] is not installed")
+    monkeypatch.setitem(ag.connect.__kwdefaults__, "transport", request.param)
     yield
     ag.close_all()
 
