@@ -15,8 +15,9 @@ from .dashboard_bar import DashboardBar
 from .flow import DEFAULT_RATE_HZ, checked_rate
 from .layouts import LAYOUTS, MOST_IN_A_ROW, PARTS, PLACES, Part, places
 from .offline import checked_offline
+from .runs import is_recording, is_replay, kind_of
 from .sources import of_feed
-from .still import MAX_BYTES, Still, with_still
+from .still import MAX_BYTES, Still, escaped, with_still
 
 Cell: TypeAlias = str | Any
 """The name of a part, or a widget of ipywidgets that is there already."""
@@ -96,7 +97,8 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
 
         room = (MAX_BYTES - 200) // max(1, len(self._live))
         told = "".join(stills.still(each, room) for each in self._live if isinstance(each, LiveWidget))
-        return Still(repr(self), f"<div>{told}</div>")
+        heading = f"<p><strong>{escaped(self._bar._title)}</strong></p>"
+        return Still(repr(self), f"<div>{heading}{told}</div>")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(feed)"
@@ -146,15 +148,17 @@ def _parts_of(feed: Any) -> Mapping[str, Part]:
     """What the system of ``feed`` has, and what a replay has besides."""
     parts = PARTS.get(feed.status.protocol, PARTS["portal"])
     controls = getattr(sys.modules[__package__], "ReplayControls", None)
-    if controls is None or getattr(feed, "player", None) is None:
+    if controls is None or not is_replay(feed):
         return parts
     return {"replay": Part(controls), **parts}
 
 
 def _title(feed: Any) -> str:
-    if getattr(feed, "player", None) is not None:
+    if is_replay(feed):
         return "Replay"
-    return "Recording" if feed.closed and feed.status.ended else "Dashboard"
+    if is_recording(feed):
+        return "Recording"
+    return "Recording" if feed.closed and feed.status.ended and kind_of(feed) != "simulation" else "Dashboard"
 
 
 def _checked_layout(layout: object, feed: Any, parts: Mapping[str, Part]) -> list[list[Cell]]:

@@ -25,11 +25,12 @@ from .annotations import Marks, checked_types
 from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
 from .chart_links import TimeLink, link_time
-from .chart_plan import FINE_POINTS, Plan, checked_hysteresis, plan
+from .chart_plan import FINE_POINTS, Plan, checked_hysteresis, plan, title_of
 from .flow import DEFAULT_RATE_HZ
 from .freshness import FRESH, Freshness
 from .horizon import Horizon
 from .rolling import Rolling
+from .runs import is_recording
 from .series import Series, from_table, thin
 from .sources import Source, of_topic
 from .thresholds import Crossing, Threshold, watcher
@@ -57,7 +58,8 @@ class LiveChart(LiveWidget):
 
     ``y``: one column or several (default: the first numeric one); ``y2``: columns of a second axis, at the right;
     ``last``: how much time the chart shows, e.g. ``"10min"``, or instead ``points``: how many of the newest rows
-    (default 3,000; either way up to a million rows); ``log=True``: a logarithmic axis, on which values of 0 and below
+    (default 3,000; either way up to a million rows). Of a recording it shows the whole span unless one of them says
+    otherwise, and then the last of it. ``log=True``: a logarithmic axis, on which values of 0 and below
     are not drawn; ``y_range=(low, high)``: fixed ends of the first axis, which otherwise fits itself to the data.
 
     ``threshold``: a line over the first column; ``on_cross``: called with a :class:`~.thresholds.Crossing` whenever
@@ -119,7 +121,8 @@ class LiveChart(LiveWidget):
             y_range=y_range,
             threshold=threshold,
             height=height,
-            title=source.topic.name if title is None else title,
+            title=title_of(source.topic, y, y2) if title is None else title,
+            whole=is_recording(source.feed),
         )
         band = checked_hysteresis(hysteresis, threshold=threshold, on_cross=on_cross)
         marks = None

@@ -15,6 +15,7 @@ class TableView {
     this.input = searchField("Filter", `Filter ${setup.title}`, data.filter, (text) => this.filterBy(text));
     bar.append(this.input);
     if (setup.pause) this.pauser = toolButton(bar, "Pause", "Hold the rows still", () => this.pause());
+    this.pauser?.classList.add("ag-live-only");
     if (setup.clear) clearButton(bar, link, setup.clear);
     this.buildGrid(body, setup);
     this.buildFoot(body, setup, model.get("_ui") ?? {});
