@@ -93,12 +93,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
 
     def still(self) -> Still:
         """What the dashboard shows now, as plain HTML: it stays in a saved notebook, and on pages without a kernel."""
-        from . import stills  # knows every widget
-
-        room = (MAX_BYTES - 200) // max(1, len(self._live))
-        told = "".join(stills.still(each, room) for each in self._live if isinstance(each, LiveWidget))
-        heading = f"<p><strong>{escaped(self._bar._title)}</strong></p>"
-        return Still(repr(self), f"<div>{heading}{told}</div>")
+        return Still(repr(self), self._picture(MAX_BYTES))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(feed)"
@@ -112,6 +107,15 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
         for widget in (*getattr(self, "_made", ()), *filter(None, [getattr(self, "_bar", None)])):
             widget.close()
         super().close()
+
+    def _picture(self, limit: int) -> str:
+        """The pictures of all its widgets, and of dashboards among them, in at most ``limit`` bytes."""
+        from . import stills  # knows every widget
+
+        pictured = [each for each in self._live if isinstance(each, LiveWidget | Dashboard)]
+        room = (limit - 200) // max(1, len(pictured))
+        make = (each._picture(room) if isinstance(each, Dashboard) else stills.still(each, room) for each in pictured)
+        return f"<div><p><strong>{escaped(self._bar._title)}</strong></p>{''.join(make)}</div>"
 
     def _fill(
         self,

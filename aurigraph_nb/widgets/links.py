@@ -126,7 +126,7 @@ def overview(feed: FeedLike) -> Overview:
         url=text(f"recorded from {status.url}" if recorded is not None else status.url),
         protocol=text(status.protocol, 32),
         ended=status.ended,
-        error=_words(status.error),
+        error=_words(status.error) if run.kind != "replay" or status.state == "ERROR" else None,  # one of then
         attempts=status.attempts,
         next_try_ms=None if status.next_try_ns is None else max(0, round((status.next_try_ns - now_ns) / 1e6)),
         age_ms=None if status.last_update is None else round((now_ns - status.last_update) / 1e6),

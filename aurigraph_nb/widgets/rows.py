@@ -61,7 +61,8 @@ def column_for(record: type[Record], name: str) -> TableColumn:
         return TableColumn(field=name, label=label, kind="badge", width=18)
     numeric = pa.types.is_integer(found.arrow) or pa.types.is_floating(found.arrow) or found.kind is Kind.DECIMAL
     if numeric:
-        return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, len(label) + len(unit) + 4))
+        room = len(label) + len(unit) + (7 if unit else 4)
+        return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, room))
     return TableColumn(field=name, label=label, kind="text", width=60 if found.kind is Kind.JSON else 16)
 
 

@@ -17,8 +17,8 @@ from .stretches import stretches
 
 INFO_EVERY_S = 2.0
 """How often a recording is asked what is in it: it may be written still."""
-_ENDED = {"simulation": "simulation ended", "replay": "replay ended", "live": "stream ended"}
-_RECORDED = {"recording": "still being recorded, up to", "broken off": "recording, broken off at"}
+_ENDED = {"simulation": "simulation", "replay": "replay", "live": "stream"}
+_RECORDED = {"recording": ("", "still being recorded, up to"), "broken off": ("recording, ", "broken off at")}
 _contents: weakref.WeakKeyDictionary[Any, tuple[float, Contents]] = weakref.WeakKeyDictionary()
 
 
@@ -31,8 +31,10 @@ class Run(msgspec.Struct, frozen=True):
     """What stands in place of the state of a connection, in capitals; "" where that state says it all."""
     over: bool = False
     """Whether nothing more is due, and that is as it should be."""
+    what: str = ""
+    """What it is that is over, in a word, as the words of a sentence begin."""
     words: str = ""
-    """What each widget of a run that is over says in its head, without the time."""
+    """What each widget of a run that is over says behind that in its head; the time follows."""
     at_ns: int | None = None
     """When it ended, ns since 1970 UTC on the clock of the source."""
 
@@ -41,8 +43,8 @@ class Run(msgspec.Struct, frozen=True):
         if not self.over:
             return {"kind": self.kind} if self.kind == "replay" else None
         at_ms = milliseconds(self.at_ns)
-        told = f"{self.words} {iso_time(at_ms)[11:19]} UTC" if at_ms is not None else self.words
-        return {"kind": self.kind, "over": True, "words": told, "at": at_ms}
+        told = self.words if at_ms is None else f"{self.words} {iso_time(at_ms)[11:19]} UTC"
+        return {"kind": self.kind, "over": True, "what": self.what, "words": told, "at": at_ms}
 
 
 LIVE = Run()
@@ -71,8 +73,8 @@ def run_of(feed: Any, status: Any) -> Run:
     """How the run of ``feed`` stands; ``status``: the feed's."""
     kind = kind_of(feed)
     if kind == "recording":
-        words = _RECORDED.get(contents_of(feed).state, "recording, ended at")
-        return Run(kind, "RECORDING", over=True, words=words, at_ns=feed.now_ns())
+        what, words = _RECORDED.get(contents_of(feed).state, ("recording, ", "ended at"))
+        return Run(kind, "RECORDING", over=True, what=what, words=words, at_ns=feed.now_ns())
     if feed.closed:
         return Run(kind)
     word = replay_word(feed) if kind == "replay" else ""
@@ -80,7 +82,8 @@ def run_of(feed: Any, status: Any) -> Run:
         return Run(kind)  # a recording that could not be played on has ended, too, but not as it should
     if word == "ENDED" or (status.ended and not word):
         at_ns = feed.now_ns() if kind == "replay" or status.last_update is None else status.last_update
-        return Run(kind, _ENDED[kind].upper(), over=True, words=f"{_ENDED[kind]} at", at_ns=at_ns)
+        what = _ENDED[kind]
+        return Run(kind, f"{what.upper()} ENDED", over=True, what=f"{what} ", words="ended at", at_ns=at_ns)
     return Run(kind, word)
 
 

@@ -48,7 +48,7 @@ def _run(widget: LiveWidget) -> str:
     """That the run is over, in words; "" while it is not."""
     feed = widget._source.feed
     told = None if feed is None else run_of(feed, feed.status).notice()
-    return "" if told is None else str(told.get("words", ""))
+    return f"{told['what']}{told['words']}" if told is not None and "words" in told else ""
 
 
 def as_of(widget: LiveWidget) -> str:

@@ -367,11 +367,13 @@ class View {
     if (!over && !this.run) return;
     if (!this.run) {
       this.run = element("span", "ag-meta ag-run");
+      this.run.append(element("span"), element("span"));
       this.root.querySelector(".ag-title")?.after(this.run);
     }
     show(this.run, over);
     if (!over) return;
-    setText(this.run, run.words);
+    setText(this.run.firstChild, run.what);
+    setText(this.run.lastChild, run.words);
     this.run.title = run.at === null ? "" : `${isoTime(run.at)?.slice(0, 19).replace("T", " ")} UTC; here ${new Date(run.at).toLocaleString()}`;
   }
 

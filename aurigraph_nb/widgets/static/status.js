@@ -239,7 +239,7 @@ class StatusView {
     if (this.compact && !this.open) return undefined;
     this.drawHealth(now);
     setText(this.detail, this.details(now));
-    setText(this.url, now.url);
+    setText(this.url, now.over ? "" : now.url);
     this.url.title = `${now.url}, protocol ${now.protocol}`;
     this.drawButton(now);
     this.drawError(now);
@@ -347,6 +347,7 @@ function summaryOf(now) {
 
 function factsOf(now) {
   const facts = [`protocol ${now.protocol}`];
+  if (now.over) facts.push(now.url);
   if (now.connection_id) facts.push(`connection ${now.connection_id}`);
   if (now.queued) facts.push(`messages waiting to be sent: ${formatNumber(now.queued)}`);
   if (now.dropped_messages) facts.push(`messages never sent: ${formatNumber(now.dropped_messages)}`);
