@@ -207,7 +207,7 @@ def _told(column: TableColumn) -> dict[str, Any]:
         "digits": column.digits,
         "width": column.width,
     }
-    return told | {name: value for name in ("optional", "short", "points") if (value := getattr(column, name))}
+    return told | {name: value for name in ("optional", "short", "firm", "points") if (value := getattr(column, name))}
 
 
 def _home(sort: Any) -> list[tuple[int, bool]]:

@@ -490,3 +490,10 @@ def test_columns_that_nobody_asked_for_are_shown_as_far_as_they_have_a_value(des
 
 def test_a_table_has_the_name_of_its_topic_as_a_heading(desk):
     assert widgets.LiveTable(FakeFeed("fakeai")["rate_limits"])._setup["title"] == "Rate limits"
+
+
+def test_a_table_without_any_row_has_the_head_of_all_its_columns(desk, feed):
+    assert {"peer_id", "city"} <= set(widgets.LiveTable(feed["network"]).to_pandas().columns)
+    feed["network"].put(peer_id="a")
+    shown = set(widgets.LiveTable(feed["network"]).to_pandas().columns)
+    assert "peer_id" in shown and "city" not in shown
