@@ -498,8 +498,8 @@ class ChartView {
       y1: 1,
       fillcolor: this.ink("--ag-gap"),
       line: { width: 1, color: this.ink("--ag-gap") },
-      layer: "below",
-      label: wide ? { text: words, textposition: "bottom center", font: { size: 11, color: this.ink("--ag-soft") } } : undefined,
+      layer: "between", // over the grid, so that no line goes through the words
+      label: wide ? { text: words, textposition: "top center", padding: 4, font: { size: 11, color: this.ink("--ag-soft") } } : undefined,
     };
   }
 
