@@ -31,8 +31,8 @@ TEXT = "() => document.querySelector('.ag-dashboard').innerText"
 
 @pytest.fixture
 def page_of(lab, chromium):
-    """Opens a notebook of cells in a page of 800 pixels, scrolled to its last dashboard."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 1600})
+    """Opens a notebook of cells in a page that is high enough for a whole dashboard: what is off screen is not drawn."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 3200})
     with open_page(lab, context) as tab:
 
         def opened(*cells):
@@ -67,7 +67,7 @@ def test_a_recording_is_shown_as_a_recording(page_of):
     for theme in ("dark", "light"):
         set_theme(tab, theme)
         assert not [told for told in page.evaluate(CONTRASTS) if told[0] < 4.5]
-    page.set_viewport_size({"width": 800, "height": 1600})
+    page.set_viewport_size({"width": 800, "height": 3200})
     until(lambda: not page.evaluate(CLIPPED), f"nothing to be clipped; now: {page.evaluate(CLIPPED)}", 10)
 
 
