@@ -144,7 +144,11 @@ class LiveChart(LiveWidget):
         stats: bool = False,
     ) -> None:
         self._plan = made
-        self._window = Window(made.columns, last_s=made.last_s, points=made.points)
+        self._horizon = Horizon(source)
+        end_ms = (
+            self._horizon.now_ms if is_recording(source.feed) else None
+        )  # the last of a recording ends where it ends
+        self._window = Window(made.columns, last_s=made.last_s, points=made.points, end_ms=end_ms)
         self._marks = marks
         self._rolling: Rolling | None = None
         if stats:
@@ -156,7 +160,6 @@ class LiveChart(LiveWidget):
         self._reset_at = -math.inf  # earliest time at which the window is sent anew, unasked
         self._newest_ms: float | None = None  # of what was sent
         self._gaps_version: object = None
-        self._horizon = Horizon(source)
         self._fresh_sent: Freshness = FRESH
         self._edge_sent, self._beat_at = -math.inf, -math.inf
         self._wanted: dict[str, tuple[float, float]] = {}  # ranges that views wait for

@@ -31,7 +31,7 @@ TEXT = "() => document.querySelector('.ag-dashboard').innerText"
 
 @pytest.fixture
 def page_of(lab, chromium):
-    """Opens a notebook of cells in a page that is high enough for a whole dashboard: what is off screen is not drawn."""
+    """Opens a notebook of cells in a page high enough for a whole dashboard: what is off screen is not drawn."""
     context = chromium.new_context(viewport={"width": 1280, "height": 3200})
     with open_page(lab, context) as tab:
 

@@ -183,6 +183,17 @@ def test_last_and_points_still_narrow_it_to_the_end(desk, recorded):
     assert len(widgets.LiveChart(recorded.metrics, y="tps", points=10).to_pandas()) == 10
 
 
+def test_the_last_of_a_recording_ends_where_the_recording_ends(desk):
+    feed = FakeRecording()
+    for _ in range(50):
+        feed["metrics"].put(tps=1.0)  # the recording goes on for 51 s more
+    assert len(widgets.TPSChart(feed, last="60s").to_pandas()) == 10
+    assert len(points_of(desk.open(widgets.TPSChart(feed, last="60s")).take()[0])) == 10
+    nothing = widgets.TPSChart(feed, last="20s")
+    assert nothing.to_pandas().empty and len(points_of(desk.open(nothing).take()[0])) == 0
+    assert len(widgets.TPSChart(feed).to_pandas()) == 50
+
+
 def test_charts_of_the_other_systems_show_all_of_it_too(desk):
     for protocol, topic, row in (
         ("channels", "bandwidth", {"upload_mbps": 1.0}),
