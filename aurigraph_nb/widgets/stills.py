@@ -40,7 +40,7 @@ def still(widget: LiveWidget, limit: int = MAX_BYTES) -> str:
     True
     """
     title = str(widget._setup.get("title") or type(widget).__name__)
-    notes = ["simulated" if widget._understudy.acting else "", _run(widget), f"as of {as_of(widget)}"]
+    notes = ["simulated" if widget._understudy.acting else "", f"as of {as_of(widget)}", _run(widget)]
     return whole(title, notes, functools.partial(body, widget), limit)
 
 
