@@ -28,6 +28,8 @@ MOST_WIDGETS = 40
 class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
     """All widgets of a feed in one grid, chosen by its system; also of a recording, and of a replay with its controls.
 
+    What is over is shown in its end state, and each head says when that was; of a recording the charts show all of it.
+
     Topic streams: load, consensus, validators, transactions, peers, events. Live stream: throughput, network, blocks.
     Channels: bandwidth, sessions, messages. Inference: rates, models, requests, errors, limits, the machine. The grid
     folds to one column where there is no room; a button shows it on the full screen, which Esc leaves.

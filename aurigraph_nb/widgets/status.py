@@ -106,7 +106,8 @@ class ConnectionStatus(StatusWidget):
     Connected is green, connecting and reconnecting yellow and moving, an error red, disconnected grey; each has its
     word. Below are a row a connection (quality, latency, attempts, last error) and a row a topic. The button is off
     while there is nothing to do; after an error it calls ``feed.connect()``, else ``feed.reconnect()``, and then
-    ``on_refresh``.
+    ``on_refresh``. A recording is told by its name, span, rows and gaps, a replay by what it does (PLAYING, PAUSED,
+    SEEKING, REPLAY ENDED), a finite run by SIMULATION ENDED: nothing of that is a trouble, and they have no button.
 
     ``compact``: one line that unfolds at each change of state, or at a press, and folds after three seconds (readers
     who asked their system for less motion fold it themselves). ``show_details``: the rows; ``show_latency``: round trip
