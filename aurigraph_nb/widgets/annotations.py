@@ -13,7 +13,7 @@ from typing import Any
 from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.state import Event, EventList
 
-from .cells import milliseconds, text
+from .cells import event_words, milliseconds, text
 
 MAX_MARKS = 100
 MAX_WORDS = 160
@@ -96,7 +96,7 @@ def checked_types(events: object) -> tuple[str, ...] | None:
 
 def _mark(event: Event) -> Mark:
     at_ns = event.recv_ns if event.timestamp is None else event.timestamp
-    return [milliseconds(at_ns), text(event.type, 32), text(event.message, MAX_WORDS)]
+    return [milliseconds(at_ns), text(event.type, 32), text(event_words(event), MAX_WORDS)]
 
 
 def _list_name(topic: Any) -> str:

@@ -24,6 +24,7 @@ from .assets import plotly_script
 from .cells import text
 from .flow import DEFAULT_RATE_HZ, Flow, FlowCounters, Turn, checked_rate
 from .offline import Understudy, checked_offline
+from .runs import LIVE, Run, run_of
 from .sources import Source
 from .still import Still, with_still
 
@@ -84,6 +85,7 @@ class LiveWidget(anywidget.AnyWidget):
         self._link_due = 0.0
         self._story: tuple[int, ...] = ()
         self._status: Any = None  # of the feed, when it was looked at last
+        self._run: Run = LIVE
         self._viewer_spoke = False  # since the last turn
         self._viewed_at: float | None = None
         source.open()
@@ -272,12 +274,13 @@ class LiveWidget(anywidget.AnyWidget):
     # ---- the notice line
 
     def _notice(self) -> dict[str, Any]:
-        """What the front end shows besides the data: errors, a closed feed, a lost connection."""
+        """What the front end shows besides the data: errors, a closed feed, a lost connection, a run that is over."""
         return {
             "error": self._error or self._action_error or self._link_error,
             "errors": self._errors,
             "last": self._last_error,
-            "closed": self._source.closed,
+            "closed": self._source.closed and not self._run.over,
+            "run": self._run.notice(),
             "link": self._link,
             "simulated": self._understudy.acting,
         }
@@ -290,7 +293,8 @@ class LiveWidget(anywidget.AnyWidget):
         if now >= self._link_due:
             self._link_due = now + HEALTH_EVERY_S
             self._status = status = feed.status
-            state = str(status.state)
+            self._run = run_of(feed, status)
+            state = "CLOSED" if self._run.over else str(status.state)  # what is over is not offline
             self._link = None if state in _QUIET_STATES or self._source.closed else state
             self._link_error = text(status.error) if state == "ERROR" and status.error else None
             if self._understudy.look(state, now, feed.now_ns()):

@@ -6,6 +6,9 @@ Everything here is data for ``textContent``; nothing is escaped, because nothing
 from __future__ import annotations
 
 import math
+from typing import Any
+
+from aurigraph_nb.state.events import shown
 
 MAX_TEXT = 256
 """Longest text of a cell or a message, in characters; the rest becomes an ellipsis."""
@@ -67,6 +70,19 @@ def _three(value: float) -> str:
     """Three significant digits, without an exponent."""
     size = abs(value)
     return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
+
+
+def event_words(event: Any) -> str:
+    """The message of an event for people's eyes: a value that there was not is a dash.
+
+    ``event``: an :class:`~aurigraph_nb.state.Event`, whose messages tell the two values at their end.
+    """
+    message = str(event.message)
+    told = f"{shown(event.old)} → {shown(event.new)}"
+    if (event.old is None) == (event.new is None) or not message.endswith(told):
+        return message
+    old, new = ("—" if value is None else shown(value) for value in (event.old, event.new))
+    return f"{message.removesuffix(told)}{old} → {new}"
 
 
 def full(value: float | None, unit: str = "") -> str:

@@ -15,11 +15,13 @@ from aurigraph_nb.schema import LOCAL_COLUMNS, Record, columns
 
 from .base import checked_height
 from .cells import text
-from .labels import label_of, unit_of
+from .labels import label_of, sentence, unit_of
 
 MAX_POINTS = 1_000_000
 """Most rows that a chart may be asked to show."""
 DEFAULT_POINTS = 3_000
+WHOLE = 2**53 - 1
+"""Rows of a chart that shows all there is, as that of a recording does: a number that a browser holds."""
 BROWSER_POINTS = 4_000
 """Most points of a line that the browser ever holds: those of the window and those of a zoom."""
 FINE_POINTS = 1_500
@@ -247,8 +249,9 @@ def plan(
     target: float | None = None,
     height: int = 280,
     title: str = "",
+    whole: bool = False,
 ) -> Plan:
-    """A chart of ``record`` rows.
+    """A chart of ``record`` rows; ``whole``: of all there is, unless ``last`` or ``points`` say otherwise.
 
     Raises:
         BadOption, BadOptionType: an option is not what it has to be.
@@ -259,13 +262,26 @@ def plan(
         y=left,
         y2=right,
         last_s=checked_window(last, points),
-        points=checked_points(points),
+        points=WHOLE if whole and last is None and points is None else checked_points(points),
         log=log,
         y_range=checked_range(y_range, log=log),
         rules=checked_rules(threshold=threshold, target=target, log=log),
         height=checked_height(height),
         title=text(title),
     )
+
+
+def title_of(topic: Any, y: str | Sequence[str] | None, y2: str | Sequence[str] | None = None) -> str:
+    """What a chart is called unless its maker says so: by the line if it is one, else by the topic, and by the lines.
+
+    Raises:
+        BadOption: as :func:`checked_lines`.
+    """
+    left, right = checked_lines(topic.record_type, y, y2)
+    names = [label_of(name) for name in (*left, *right)]
+    if len(names) == 1:
+        return names[0]
+    return f"{sentence(str(topic.name))}: {', '.join(names)}"
 
 
 def _names(option: str, record: type[Record], known: Sequence[str], given: str | Sequence[str]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from .base import refuse_unknown
 from .chart_plan import BROWSER_POINTS, MAX_POINTS, checked_hysteresis, numeric_columns, plan
 from .flow import DEFAULT_RATE_HZ
 from .live_chart import DELTA_POINTS, LiveChart
+from .runs import is_recording
 from .sources import Source, of_either
 from .thresholds import Crossing
 
@@ -27,7 +28,8 @@ class TPSChart(LiveChart):
     Average and peak are those of all rows of the window. ``target``: what the network is meant to reach, as a line and
     with the share that is reached; ``events=True``: changes of the leader are marked, or other types of consensus
     events, e.g. ``events=["LEADER_CHANGE", "EPOCH_CHANGE"]`` (the feed needs a consensus topic). ``last``: how much
-    time the chart shows (default 10 minutes); the other options are those of :class:`LiveChart`.
+    time the chart shows (default 10 minutes, of a recording all of it); the other options are those of
+    :class:`LiveChart`.
 
     >>> import aurigraph_nb as ag
     >>> feed = ag.simulate(seed=7)
@@ -59,10 +61,11 @@ class TPSChart(LiveChart):
     ) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "metrics", Metrics, LiveMetrics)
+        whole = is_recording(source.feed)
         made = plan(
             source.topic.record_type,
             y="tps",
-            last="10min" if last is None and points is None else last,
+            last="10min" if last is None and points is None and not whole else last,
             points=points,
             log=log,
             y_range=y_range,
@@ -70,6 +73,7 @@ class TPSChart(LiveChart):
             target=target,
             height=height,
             title=source.topic.name if title is None else title,
+            whole=whole,
         )
         band = checked_hysteresis(hysteresis, threshold=threshold, on_cross=on_cross)
         self._build(source, made, marks=_consensus_marks(source, events), rate_hz=rate_hz, stats=True)
@@ -79,8 +83,9 @@ class TPSChart(LiveChart):
 class BandwidthChart(LiveChart):
     """Upload and download of the line, and its latency in a panel below, from a feed or its bandwidth topic.
 
-    Shows the newest 50 rows unless ``last`` or ``points`` say otherwise. ``when_offline="simulate"``: made-up data,
-    labelled as such, while the feed is disconnected; the other options are those of :class:`LiveChart`.
+    Shows the newest 50 rows, of a recording all of it, unless ``last`` or ``points`` say otherwise.
+    ``when_offline="simulate"``: made-up data, labelled as such, while the feed is disconnected; the other options are
+    those of :class:`LiveChart`.
 
     >>> import aurigraph_nb as ag
     >>> feed = ag.simulate(protocol="channels", seed=7)
@@ -106,14 +111,16 @@ class BandwidthChart(LiveChart):
     ) -> None:
         refuse_unknown(type(self), unknown)
         source = of_either(type(self).__name__, feed, "bandwidth", Bandwidth)
+        whole = is_recording(source.feed)
         made = plan(
             source.topic.record_type,
             y=("upload_mbps", "download_mbps", "latency_ms"),
             last=last,
-            points=BANDWIDTH_POINTS if last is None and points is None else points,
+            points=BANDWIDTH_POINTS if last is None and points is None and not whole else points,
             log=log,
             height=height,
             title=source.topic.name if title is None else title,
+            whole=whole,
         )
         self._build(source, made, rate_hz=rate_hz, when_offline=when_offline)
 

@@ -15,8 +15,9 @@ from .dashboard_bar import DashboardBar
 from .flow import DEFAULT_RATE_HZ, checked_rate
 from .layouts import LAYOUTS, MOST_IN_A_ROW, PARTS, PLACES, Part, places
 from .offline import checked_offline
+from .runs import is_recording, is_replay, kind_of
 from .sources import of_feed
-from .still import MAX_BYTES, Still, with_still
+from .still import MAX_BYTES, Still, escaped, with_still
 
 Cell: TypeAlias = str | Any
 """The name of a part, or a widget of ipywidgets that is there already."""
@@ -26,6 +27,8 @@ MOST_WIDGETS = 40
 
 class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
     """All widgets of a feed in one grid, chosen by its system; also of a recording, and of a replay with its controls.
+
+    What is over is shown in its end state, and each head says when that was; of a recording the charts show all of it.
 
     Topic streams: load, consensus, validators, transactions, peers, events. Live stream: throughput, network, blocks.
     Channels: bandwidth, sessions, messages. Inference: rates, models, requests, errors, limits, the machine. The grid
@@ -92,11 +95,7 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
 
     def still(self) -> Still:
         """What the dashboard shows now, as plain HTML: it stays in a saved notebook, and on pages without a kernel."""
-        from . import stills  # knows every widget
-
-        room = (MAX_BYTES - 200) // max(1, len(self._live))
-        told = "".join(stills.still(each, room) for each in self._live if isinstance(each, LiveWidget))
-        return Still(repr(self), f"<div>{told}</div>")
+        return Still(repr(self), self._picture(MAX_BYTES))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(feed)"
@@ -110,6 +109,15 @@ class Dashboard(ipywidgets.Box):  # type: ignore[misc]  # ipywidgets is untyped
         for widget in (*getattr(self, "_made", ()), *filter(None, [getattr(self, "_bar", None)])):
             widget.close()
         super().close()
+
+    def _picture(self, limit: int) -> str:
+        """The pictures of all its widgets, and of dashboards among them, in at most ``limit`` bytes."""
+        from . import stills  # knows every widget
+
+        pictured = [each for each in self._live if isinstance(each, LiveWidget | Dashboard)]
+        room = (limit - 200) // max(1, len(pictured))
+        make = (each._picture(room) if isinstance(each, Dashboard) else stills.still(each, room) for each in pictured)
+        return f"<div><p><strong>{escaped(self._bar._title)}</strong></p>{''.join(make)}</div>"
 
     def _fill(
         self,
@@ -146,15 +154,17 @@ def _parts_of(feed: Any) -> Mapping[str, Part]:
     """What the system of ``feed`` has, and what a replay has besides."""
     parts = PARTS.get(feed.status.protocol, PARTS["portal"])
     controls = getattr(sys.modules[__package__], "ReplayControls", None)
-    if controls is None or getattr(feed, "player", None) is None:
+    if controls is None or not is_replay(feed):
         return parts
     return {"replay": Part(controls), **parts}
 
 
 def _title(feed: Any) -> str:
-    if getattr(feed, "player", None) is not None:
+    if is_replay(feed):
         return "Replay"
-    return "Recording" if feed.closed and feed.status.ended else "Dashboard"
+    if is_recording(feed):
+        return "Recording"
+    return "Recording" if feed.closed and feed.status.ended and kind_of(feed) != "simulation" else "Dashboard"
 
 
 def _checked_layout(layout: object, feed: Any, parts: Mapping[str, Part]) -> list[list[Cell]]:

@@ -12,7 +12,7 @@ from aurigraph_nb.state import NetworkState, TransactionsState, ValidatorsState,
 from aurigraph_nb.state.transactions import NEW_NS
 
 from .base import Message, refuse_unknown
-from .cells import Cell, full, milliseconds, short, text
+from .cells import Cell, event_words, full, milliseconds, short, text
 from .flow import DEFAULT_RATE_HZ
 from .retention import checked_keep, keep_events
 from .rows import RowChanges, StateRows, TableColumn
@@ -96,7 +96,7 @@ class ValidatorTable(BaseTable):
 def _update(number: int, update: ValidatorUpdate) -> list[Cell]:
     """An update as the pane gets it: number, key, time in ms, severity, words."""
     at_ns = update.recv_ns if update.timestamp is None else update.timestamp
-    return [number, row_key(update.validator), milliseconds(at_ns), update.severity, text(update.message)]
+    return [number, row_key(update.validator), milliseconds(at_ns), update.severity, text(event_words(update))]
 
 
 def _totals(validators: Iterable[Validator]) -> list[list[str]]:
@@ -176,6 +176,8 @@ class TransactionList(BaseTable):
         over = [key for key, until in self._new_until.items() if until <= now_ns]
         for key in over:
             del self._new_until[key]
+        if self._run.over:
+            return [[key, 0] for key in over]  # the clock stands, and nothing was new for ever
         with self._source.topic.lock:
             rows = [row for row in changes.changed if self._state.is_new(row[1], now_ns)]
             new = {row_key(key): self._state.arrived_ns(row) + NEW_NS for key, row in rows}

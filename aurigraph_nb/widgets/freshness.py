@@ -46,10 +46,12 @@ def freshness(status: Any, name: str, newest_ms: float, gaps: Iterable[Gap]) -> 
 
     ``status``: the feed's; ``newest_ms``: receive time of the topic's newest row; ``gaps``: the topic's gaps.
     """
-    if status is None or str(status.state) == "CLOSED":
+    if status is None:
         return FRESH
     if status.ended:
         return Freshness(ended=True)
+    if str(status.state) == "CLOSED":
+        return FRESH
     still_open = [gap for gap in gaps if gap.end_ns is None and gap.cause in _CAUSES]
     if still_open:
         first = min(still_open, key=lambda gap: gap.start_ns)

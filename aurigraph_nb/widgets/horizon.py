@@ -6,6 +6,8 @@ a server whose clock is wrong does not tear them apart.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,10 +16,13 @@ from aurigraph_nb.gaps import Cause, Gap
 
 from .cells import text
 from .freshness import FRESH, Freshness, freshness
+from .runs import is_recording
 from .sources import Source
 
 MAX_GAPS = 100
-"""Newest gaps that are shaded."""
+"""Newest gaps of a feed that are shaded."""
+MAX_RECORDED_GAPS = 200
+"""Gaps of a recording that are shaded, the longest: all of it is shown at once."""
 SHADED = frozenset({Cause.DISCONNECT, Cause.IDLE, Cause.SEQUENCE_HOLE, Cause.SERVER_OVERFLOW})
 """Causes of the gaps that are shaded: nothing came from the server. A frame that was lost here only breaks the line."""
 
@@ -28,13 +33,18 @@ class Horizon:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._topic = source.topic
-        self._book = getattr(source.feed, "gaps", None)
         self._read: tuple[object, tuple[Gap, ...]] = (None, ())
+
+    @property
+    def _book(self) -> Any:
+        """The gaps of the feed; a recording that was looked at again has other ones."""
+        return getattr(self._source.feed, "gaps", None)
 
     @property
     def gaps_version(self) -> object:
         """Changes with the gaps."""
-        return None if self._book is None else self._book.version
+        book = self._book
+        return None if book is None else book.version
 
     def now_ms(self) -> float:
         """Now."""
@@ -51,7 +61,7 @@ class Horizon:
     def freshness(self, status: Any) -> Freshness:
         """How the topic stands, if ``status`` is the feed's."""
         newest = self._topic.store.latest
-        if newest is None or self._source.closed:
+        if newest is None or (self._source.closed and not is_recording(self._source.feed)):
             return FRESH
         stands = freshness(status, self._topic.name, newest.recv_ns / 1e6, self._gaps())
         if stands.since_ms is None:
@@ -63,10 +73,19 @@ class Horizon:
         return 0.0 if newest is None or newest.timestamp is None else (newest.recv_ns - newest.timestamp) / 1e6
 
     def _gaps(self) -> tuple[Gap, ...]:
-        if self._book is None:
+        book = self._book
+        if book is None:
             return ()
-        version = self._book.version
+        version = book.version
         if version != self._read[0]:
-            mine = [gap for gap in self._book.rows() if gap.topic == self._topic.name and gap.cause in SHADED]
-            self._read = (version, tuple(mine[-MAX_GAPS:]))
+            mine = [gap for gap in book.rows() if gap.topic == self._topic.name and gap.cause in SHADED]
+            kept = longest(mine, MAX_RECORDED_GAPS) if is_recording(self._source.feed) else mine[-MAX_GAPS:]
+            self._read = (version, tuple(kept))
         return self._read[1]
+
+
+def longest(gaps: Sequence[Gap], count: int) -> list[Gap]:
+    """The ``count`` longest gaps, in their order; one that has no end is the longest."""
+    spans = [math.inf if gap.end_ns is None else gap.end_ns - gap.start_ns for gap in gaps]
+    kept = sorted(range(len(gaps)), key=lambda i: spans[i], reverse=True)[:count]
+    return [gaps[i] for i in sorted(kept)]

@@ -42,6 +42,14 @@ def label_of(column: str) -> str:
     words = column.removesuffix(_RATE).split("_")
     if unit_of(column) and not column.endswith(_RATE):
         words = words[:-1]
-    named = [_WORDS.get(word, word) for word in words]
-    sentence = " ".join(named)
-    return sentence[:1].upper() + sentence[1:]
+    return sentence(" ".join(_WORDS.get(word, word) for word in words))
+
+
+def sentence(words: str) -> str:
+    """Words as a heading has them.
+
+    >>> sentence("rate_limits")
+    'Rate limits'
+    """
+    told = words.replace("_", " ")
+    return told[:1].upper() + told[1:]

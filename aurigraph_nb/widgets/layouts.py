@@ -20,6 +20,7 @@ from .live_tables import BlockTable
 from .logs import ConsensusLog, NetworkLog, ValidatorLog
 from .metrics_card import MetricsCard
 from .network_map import NetworkMap
+from .runs import is_recording
 from .session_table import SessionTable
 from .status import ConnectionStats, ConnectionStatus
 from .tables import LiveTable
@@ -79,10 +80,17 @@ _CHANNELS = _STATUS | {
     "sessions": Part(SessionTable, {"height": 300}, offline=True),
     "messages": _of_topic(LiveTable, "*", _MESSAGES),
 }
-_LOAD = {"y": ["requests_per_s", "tokens_per_s"], "last": "10min", "title": "Load", "height": 240}
+
+
+def _load(feed: Any, **options: Any) -> LiveChart:
+    last = None if is_recording(feed) else "10min"
+    y = ["requests_per_s", "tokens_per_s"]
+    return LiveChart(feed["metrics"], y=y, last=last, title="Load", height=240, **options)
+
+
 _INFERENCE = _STATUS | {
     "metrics": Part(MetricsCard, narrow=True, offline=True),
-    "load": _of_topic(LiveChart, "metrics", _LOAD),
+    "load": Part(_load),
     "totals": Part(AggregateStats, narrow=True, offline=True),
     "models": Part(ModelTable, {"height": 280}, offline=True),
     "system": Part(SystemHealth, narrow=True, offline=True),

@@ -5,7 +5,7 @@ Times are told as so many milliseconds ago, or from now: feeds may live on clock
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,12 +15,16 @@ from aurigraph_nb.session import State
 from aurigraph_nb.state import connections_health
 from aurigraph_nb.status import overall
 
-from .cells import Cell, number, text
-from .sources import ConnectionLike, FeedLike, TopicStatusLike, of_feed
+from .cells import Cell, milliseconds, number, text
+from .runs import Run, fact_rows, run_of
+from .sources import ConnectionLike, FeedLike, StatusLike, TopicStatusLike, of_feed
+from .still import time_of
 
 Row = list[Any]
 NOT_OPEN = "NOT OPEN"
 """Shown in place of the state of a topic that nobody has asked for."""
+RECORDED, NOT_RECORDED = "RECORDED", "NOT RECORDED"
+"""Shown in place of the state of a recording's topics."""
 
 
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,24 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Name, state, quality, latency in ms, attempts, reconnects, messages, last error."""
     topics: list[Row]
     """Name, state (or NOT OPEN), stale, messages, rate, lag, age, undecoded, dropped, error."""
+    kind: str = "live"
+    """``live``, ``simulation``, ``replay`` or ``recording``."""
+    word: str = ""
+    """What stands in place of the state where the source is over, or is played; else ""."""
+    over: bool = False
+    """Whether nothing more is due, and that is as it should be."""
+    facts: list[Row] = msgspec.field(default_factory=list)
+    """What there is to say of it besides: label, figure, and both in words."""
+
+    @property
+    def told(self) -> str:
+        """The state, or what stands in its place."""
+        return self.word or ("ENDED" if self.ended and self.state == "DISCONNECTED" else self.state)
+
+    @property
+    def messages(self) -> int:
+        """Messages of the connections; where none is left, of the topics."""
+        return self.column(self.connections, 6) if self.connections else self.column(self.topics, 3)
 
     @property
     def total(self) -> int:
@@ -73,7 +95,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         topics = tuple((row[0], row[1], row[2], row[9]) for row in self.topics)
         waits = self.next_try_ms is not None
         told = (self.state, self.url, self.ended, self.error, self.attempts, waits, self.fallback, self.callback_errors)
-        return (*told, links, topics)
+        return (*told, self.word, tuple(map(tuple, self.facts)), links, topics)
 
 
 Look = Callable[[], Overview]
@@ -94,12 +116,17 @@ def looker(widget: str, given: object) -> tuple[FeedLike | None, Look]:
 def overview(feed: FeedLike) -> Overview:
     """One feed now."""
     status, now_ns = feed.status, feed.now_ns()
+    run, recorded = run_of(feed, status), getattr(feed, "recorded_topics", None)
     return Overview(
+        kind=run.kind,
+        word=run.word,
+        over=run.over,
+        facts=_facts(feed, status, run),
         state=text(status.state, 32),
-        url=text(status.url),
+        url=text(f"recorded from {status.url}" if recorded is not None else status.url),
         protocol=text(status.protocol, 32),
         ended=status.ended,
-        error=_words(status.error),
+        error=_words(status.error) if run.kind != "replay" or status.state == "ERROR" else None,  # one of then
         attempts=status.attempts,
         next_try_ms=None if status.next_try_ns is None else max(0, round((status.next_try_ns - now_ns) / 1e6)),
         age_ms=None if status.last_update is None else round((now_ns - status.last_update) / 1e6),
@@ -111,8 +138,21 @@ def overview(feed: FeedLike) -> Overview:
         callback_errors=status.callback_errors,
         callback_error=_words(status.last_callback_error),
         connections=[_connection_row(one.endpoint, one) for one in feed.connections],
-        topics=[_topic_row(name, topic, _opened(feed, name)) for name, topic in status.topics.items()],
+        topics=[_topic_row(name, topic, _open_word(feed, name, recorded)) for name, topic in status.topics.items()],
     )
+
+
+def _facts(feed: FeedLike, status: StatusLike, run: Run) -> list[Row]:
+    """What there is to say of a source that is recorded, played or over."""
+    told: list[Row] = []
+    if run.over and run.at_ns is not None and run.kind != "recording":
+        ended = f"{time_of(milliseconds(run.at_ns), date=True)} UTC"
+        told.append(["Ended", ended, f"ended at {ended}"])
+    if run.kind in ("recording", "replay"):
+        told += fact_rows(feed, sum(topic.messages for topic in status.topics.values()))
+    if run.kind == "replay" and not run.over and status.state != "CONNECTED":
+        told.append(["Recorded state", str(status.state), f"{str(status.state).lower()} in the recording"])
+    return told
 
 
 def of_all(feeds: Sequence[FeedLike]) -> Overview:
@@ -173,15 +213,19 @@ def _connection_row(name: str, one: ConnectionLike) -> Row:
     ]
 
 
-def _opened(feed: FeedLike, topic: str) -> bool:
-    """Whether a topic was ever asked for; looking does not open it."""
-    return bool(getattr(feed[topic], "opened", True))
+def _open_word(feed: FeedLike, topic: str, recorded: Collection[str] | None) -> str:
+    """What stands for the state of a topic: whether it was recorded, or that nobody asked for it; else ""."""
+    if recorded is not None:
+        return RECORDED if topic in recorded else NOT_RECORDED
+    # Looking does not open it.
+    return "" if getattr(feed[topic], "opened", True) else NOT_OPEN
 
 
-def _topic_row(name: str, topic: TopicStatusLike, opened: bool) -> Row:
+def _topic_row(name: str, topic: TopicStatusLike, word: str) -> Row:
+    state = text(topic.state, 32)
     return [
         text(name, 128),
-        text(topic.state, 32) if opened or topic.state != "DISCONNECTED" else NOT_OPEN,
+        state if not word or (word == NOT_OPEN and state != "DISCONNECTED") else word,
         topic.stale,
         topic.messages,
         number(topic.rate_hz, digits=2),

@@ -25,11 +25,12 @@ from .annotations import Marks, checked_types
 from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
 from .chart_links import TimeLink, link_time
-from .chart_plan import FINE_POINTS, Plan, checked_hysteresis, plan
+from .chart_plan import FINE_POINTS, Plan, checked_hysteresis, plan, title_of
 from .flow import DEFAULT_RATE_HZ
 from .freshness import FRESH, Freshness
 from .horizon import Horizon
 from .rolling import Rolling
+from .runs import is_recording
 from .series import Series, from_table, thin
 from .sources import Source, of_topic
 from .thresholds import Crossing, Threshold, watcher
@@ -57,7 +58,8 @@ class LiveChart(LiveWidget):
 
     ``y``: one column or several (default: the first numeric one); ``y2``: columns of a second axis, at the right;
     ``last``: how much time the chart shows, e.g. ``"10min"``, or instead ``points``: how many of the newest rows
-    (default 3,000; either way up to a million rows); ``log=True``: a logarithmic axis, on which values of 0 and below
+    (default 3,000; either way up to a million rows). Of a recording it shows the whole span unless one of them says
+    otherwise, and then the last of it. ``log=True``: a logarithmic axis, on which values of 0 and below
     are not drawn; ``y_range=(low, high)``: fixed ends of the first axis, which otherwise fits itself to the data.
 
     ``threshold``: a line over the first column; ``on_cross``: called with a :class:`~.thresholds.Crossing` whenever
@@ -119,7 +121,8 @@ class LiveChart(LiveWidget):
             y_range=y_range,
             threshold=threshold,
             height=height,
-            title=source.topic.name if title is None else title,
+            title=title_of(source.topic, y, y2) if title is None else title,
+            whole=is_recording(source.feed),
         )
         band = checked_hysteresis(hysteresis, threshold=threshold, on_cross=on_cross)
         marks = None
@@ -141,7 +144,11 @@ class LiveChart(LiveWidget):
         stats: bool = False,
     ) -> None:
         self._plan = made
-        self._window = Window(made.columns, last_s=made.last_s, points=made.points)
+        self._horizon = Horizon(source)
+        end_ms = (
+            self._horizon.now_ms if is_recording(source.feed) else None
+        )  # the last of a recording ends where it ends
+        self._window = Window(made.columns, last_s=made.last_s, points=made.points, end_ms=end_ms)
         self._marks = marks
         self._rolling: Rolling | None = None
         if stats:
@@ -153,7 +160,6 @@ class LiveChart(LiveWidget):
         self._reset_at = -math.inf  # earliest time at which the window is sent anew, unasked
         self._newest_ms: float | None = None  # of what was sent
         self._gaps_version: object = None
-        self._horizon = Horizon(source)
         self._fresh_sent: Freshness = FRESH
         self._edge_sent, self._beat_at = -math.inf, -math.inf
         self._wanted: dict[str, tuple[float, float]] = {}  # ranges that views wait for

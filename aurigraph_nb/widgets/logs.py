@@ -12,7 +12,7 @@ from aurigraph_nb.state import Event, EventList
 
 from .assets import script, style
 from .base import LiveWidget, Message, checked_height, refuse_unknown
-from .cells import Cell, milliseconds, text
+from .cells import Cell, event_words, milliseconds, text
 from .flow import DEFAULT_RATE_HZ
 from .retention import checked_keep, keep_events
 from .sources import Source, of_either
@@ -207,7 +207,7 @@ class ValidatorLog(EventLog):
 def _entry(ordinal: int, event: Event) -> list[Cell]:
     """An event as the front end gets it: number, time in ms, type, severity, message."""
     at_ns = event.recv_ns if event.timestamp is None else event.timestamp
-    return [ordinal, milliseconds(at_ns), text(event.type, 64), text(event.severity, 16), text(event.message, 512)]
+    return [ordinal, milliseconds(at_ns), text(event.type, 64), text(event.severity, 16), text(event_words(event), 512)]
 
 
 def _lock_of(given: Any) -> AbstractContextManager[Any]:

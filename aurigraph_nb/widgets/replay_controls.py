@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-import msgspec
-
 from aurigraph_nb.errors import BadOptionType
-from aurigraph_nb.gaps import Gap
 
 from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
 from .cells import text
 from .flow import DEFAULT_RATE_HZ
+from .runs import replay_word
 from .sources import FeedLike, Source
+from .stretches import Stretch, stretches
 
 FIGURES_EVERY_S = 1.0
 """How often the position is told while time goes on at its pace: the page counts on by itself, in seconds."""
@@ -106,7 +105,7 @@ class ReplayControls(LiveWidget):
     def place(self) -> tuple[int, int, int, str]:
         """Start, position and end of what is played, ns since 1970 UTC, and its state in a word."""
         player = self._replay.player
-        return player.start_ns, player.position_ns, player.end_ns, _word(self._replay)
+        return player.start_ns, player.position_ns, player.end_ns, replay_word(self._replay)
 
     # ---- messages
 
@@ -115,7 +114,7 @@ class ReplayControls(LiveWidget):
         replay, player = self._replay, self._replay.player
         target_ns = player.target_ns if player.seeking else None
         span = (player.start_ns, player.end_ns)
-        return span, _word(replay), replay.paused, _pace(replay.speed), replay.loop, target_ns, player.laps
+        return span, replay_word(replay), replay.paused, _pace(replay.speed), replay.loop, target_ns, player.laps
 
     def _news(self, now: float) -> bool:
         if self._state() != self._told or (self._gaps is not None and not self._gaps_sent):
@@ -220,61 +219,9 @@ def _checked(given: object) -> ReplayLike:
     raise BadOptionType(words)
 
 
-def _word(replay: ReplayLike) -> str:
-    """The state of a replay in a word."""
-    if replay.closed:
-        return "CLOSED"
-    if replay.player.seeking:
-        return "SEEKING"
-    if replay.player.finished:
-        return "ENDED"
-    return "PAUSED" if replay.paused else "PLAYING"
-
-
 def _pace(speed: float) -> float | None:
     """None is as fast as it goes."""
     return speed if math.isfinite(speed) else None
-
-
-class Stretch(msgspec.Struct):
-    """A stretch of the recording in which something is missing for one cause."""
-
-    cause: str
-    start_ns: int
-    """Begin, ns since 1970 UTC."""
-    end_ns: int | None
-    """End; None if it lasts to the end of the recording."""
-    topics: list[str]
-    detail: str
-
-    @property
-    def length(self) -> float:
-        """ns; infinite while it lasts."""
-        return math.inf if self.end_ns is None else self.end_ns - self.start_ns
-
-    def take(self, gap: Gap) -> bool:
-        """Make a gap a part of it if they overlap, and it begins no earlier; returns whether it did."""
-        if self.end_ns is not None and gap.start_ns > self.end_ns:
-            return False
-        if self.end_ns is not None:
-            self.end_ns = None if gap.end_ns is None else max(self.end_ns, gap.end_ns)
-        if gap.topic not in self.topics:
-            self.topics.append(gap.topic)
-        return True
-
-
-def stretches(gaps: Iterable[Gap], start_ns: int, end_ns: int) -> list[Stretch]:
-    """The gaps between two times; those of one cause that overlap, such as a lost line's for each topic, are one."""
-    found: list[Stretch] = []
-    newest: dict[str, Stretch] = {}
-    for gap in sorted(gaps, key=lambda gap: gap.start_ns):
-        if gap.start_ns >= end_ns or (gap.end_ns is not None and gap.end_ns < start_ns):
-            continue
-        last = newest.get(gap.cause)
-        if last is None or not last.take(gap):
-            newest[gap.cause] = Stretch(str(gap.cause), gap.start_ns, gap.end_ns, [gap.topic], gap.detail)
-            found.append(newest[gap.cause])
-    return found
 
 
 def _told(stretch: Stretch, start_ns: int) -> list[Any]:

@@ -27,6 +27,9 @@ MAX_ROWS = 10_000
 BATCH_ROWS = 2_000
 """Rows of a store that are read at once; what is older is skipped and counted."""
 
+_FIRM = frozenset({"channel"})
+"""Columns of names that differ at their ends."""
+
 CellKind = Literal["text", "mono", "number", "badge", "time", "gauge", "spark"]
 
 
@@ -47,6 +50,8 @@ class TableColumn(msgspec.Struct, frozen=True, kw_only=True):
     """Not shown while no row has a value."""
     short: bool = False
     """Numbers in at most five characters (8.51M); the tooltip has all digits."""
+    firm: bool = False
+    """Not made narrower where there is little room: what is cut off of it would be missed."""
     points: int = 0
     """Of a ``spark`` column: how many of the field's newest values it draws."""
 
@@ -61,8 +66,10 @@ def column_for(record: type[Record], name: str) -> TableColumn:
         return TableColumn(field=name, label=label, kind="badge", width=18)
     numeric = pa.types.is_integer(found.arrow) or pa.types.is_floating(found.arrow) or found.kind is Kind.DECIMAL
     if numeric:
-        return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, len(label) + len(unit) + 4))
-    return TableColumn(field=name, label=label, kind="text", width=60 if found.kind is Kind.JSON else 16)
+        room = len(label) + len(unit) + (7 if unit else 4)
+        return TableColumn(field=name, label=label, kind="number", unit=unit, width=max(11, room))
+    width = 60 if found.kind is Kind.JSON else 16
+    return TableColumn(field=name, label=label, kind="text", width=width, firm=name in _FIRM)
 
 
 def cell(record: Record, column: TableColumn) -> Cell:

@@ -56,10 +56,16 @@ def from_table(table: pa.Table, y: Sequence[str]) -> Series:
 
 def newest(series: Series, points: int | None = None, since_ms: float | None = None) -> Series:
     """The last ``points`` points, or those from ``since_ms`` on."""
-    first = 0 if since_ms is None else int(np.argmax(series.times_ms >= since_ms)) if len(series) else 0
+    first = 0 if since_ms is None else first_since(series.times_ms, since_ms)
     if points is not None:
         first = max(first, len(series) - points)
     return Series(series.times_ms[first:], series.values[:, first:], series.thinned)
+
+
+def first_since(times_ms: Floats, since_ms: float) -> int:
+    """Place of the first time from ``since_ms`` on; behind the last one if there is none."""
+    found = np.flatnonzero(times_ms >= since_ms)
+    return int(found[0]) if len(found) else len(times_ms)
 
 
 def thin(series: Series, points: int) -> Series:

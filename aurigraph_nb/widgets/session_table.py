@@ -65,10 +65,10 @@ def _megabytes(field: str, label: str) -> TableColumn:
 
 
 _COLUMNS = (
-    TableColumn(field="username", label="User", width=14),
+    TableColumn(field="username", label="User", width=18),
     TableColumn(field="session_id", label="Session", kind="mono", width=18),
-    TableColumn(field="ip_address", label="IP", kind="mono", width=15),
-    TableColumn(field="nas_ip_address", label="NAS IP", kind="mono", width=15, optional=True),
+    TableColumn(field="ip_address", label="IP", kind="mono", width=18, firm=True),
+    TableColumn(field="nas_ip_address", label="NAS IP", kind="mono", width=18, firm=True, optional=True),
     _megabytes("upload_bytes", "Upload"),
     _megabytes("download_bytes", "Download"),
     TableColumn(field="session_time_s", label="Time", kind="number", unit="min", scale=1 / 60, digits=1, width=13),

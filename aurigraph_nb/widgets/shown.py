@@ -100,8 +100,14 @@ def order_of(rows: Sequence[Sequence[Any]], columns: Sequence[TableColumn], show
 
 
 def columns_of(columns: Sequence[TableColumn], shown: Shown, filled: frozenset[int]) -> list[int]:
-    """Places of the columns that are on: those chosen, else all but empty optional ones."""
-    return [i for i, c in enumerate(columns) if shown.chosen.get(i, not c.optional or i in filled)]
+    """Places of the columns that are on: those chosen, else all but empty optional ones.
+
+    Where no row has any value, and that would leave a single column, all of them are on.
+    """
+    on = [i for i, c in enumerate(columns) if shown.chosen.get(i, not c.optional or i in filled)]
+    if filled or len(on) > 1:
+        return on
+    return [i for i in range(len(columns)) if shown.chosen.get(i, True)]
 
 
 def _matches(cells: Sequence[Any], columns: Sequence[TableColumn], wanted: str, filters: Mapping[int, str]) -> bool:

@@ -15,7 +15,8 @@ from .assets import script, style
 from .base import LiveWidget, Message, refuse_unknown
 from .cards import Card, Item, count, milli
 from .flow import DEFAULT_RATE_HZ
-from .links import NOT_OPEN, Overview, looker
+from .links import NOT_OPEN, NOT_RECORDED, Overview, looker
+from .runs import is_recording, is_replay, name_of, run_of
 from .sources import FeedLike, Source
 
 LOOK_EVERY_S = 0.25
@@ -26,7 +27,8 @@ FOLD_AFTER_S = 3.0
 """How long the compact form stays unfolded, in seconds."""
 MAX_ROWS = 50
 """Connections, and topics, that are listed; more are counted."""
-_PLAIN = tuple(name for name in Overview.__struct_fields__ if name not in ("connections", "topics"))
+_APART = ("connections", "topics", "kind", "word", "over", "facts")
+_PLAIN = tuple(name for name in Overview.__struct_fields__ if name not in _APART)
 
 
 class StatusWidget(LiveWidget):
@@ -58,6 +60,11 @@ class StatusWidget(LiveWidget):
     def _check_health(self, now: float) -> None:
         """Nothing to add to what the widget shows anyway."""
 
+    def _notice(self) -> dict[str, Any]:
+        """That the run is over is what the widget itself tells."""
+        notice = super()._notice()
+        return notice | {"closed": notice["closed"] and not self._now.over}
+
     def _news(self, now: float) -> bool:
         if now >= self._look_due:
             self._look_due = now + LOOK_EVERY_S
@@ -71,7 +78,7 @@ class StatusWidget(LiveWidget):
         return Message(self._body(seen))
 
     def _body(self, seen: Overview) -> dict[str, Any]:
-        return {"state": seen.state, "ended": seen.ended, "error": seen.error}
+        return {"state": seen.state, "ended": seen.ended, "error": seen.error} | _stands(seen)
 
 
 class ConnectionBadge(StatusWidget):
@@ -99,7 +106,8 @@ class ConnectionStatus(StatusWidget):
     Connected is green, connecting and reconnecting yellow and moving, an error red, disconnected grey; each has its
     word. Below are a row a connection (quality, latency, attempts, last error) and a row a topic. The button is off
     while there is nothing to do; after an error it calls ``feed.connect()``, else ``feed.reconnect()``, and then
-    ``on_refresh``.
+    ``on_refresh``. A recording is told by its name, span, rows and gaps, a replay by what it does (PLAYING, PAUSED,
+    SEEKING, REPLAY ENDED), a finite run by SIMULATION ENDED: nothing of that is a trouble, and they have no button.
 
     ``compact``: one line that unfolds at each change of state, or at a press, and folds after three seconds (readers
     who asked their system for less motion fold it themselves). ``show_details``: the rows; ``show_latency``: round trip
@@ -135,7 +143,7 @@ class ConnectionStatus(StatusWidget):
         self._reconnect_wanted = False
         self._reconnecting: threading.Thread | None = None
         setup = {
-            "title": "Connections" if feed is None else "Connection",
+            "title": _title(feed),
             "form": "compact" if compact else "full",
             "details": show_details,
             "latency": show_latency,
@@ -158,13 +166,14 @@ class ConnectionStatus(StatusWidget):
         rows, topics = seen.connections[:MAX_ROWS], seen.topics[:MAX_ROWS]
         body: dict[str, Any] = {name: getattr(seen, name) for name in _PLAIN}
         sums = {
-            "messages": seen.column(seen.connections, 6),
+            "messages": seen.messages,
             "topics_total": len(seen.topics),
-            "topics_open": sum(row[1] != NOT_OPEN for row in seen.topics),
+            "topics_open": sum(row[1] not in (NOT_OPEN, NOT_RECORDED) for row in seen.topics),
             "lag_ms": max((row[5] for row in seen.topics if row[5] is not None), default=None),
             "stale": [row[0] for row in seen.topics if row[2]][:8],
         }
         body |= {"total": seen.total, "active": seen.active, "health": seen.health, **sums}
+        body |= _stands(seen) | {"facts": seen.facts}
         return body | ({"connections": rows, "topics": topics} if self._setup["details"] else {})
 
     # ---- the button
@@ -216,13 +225,17 @@ class ConnectionStats(Card):
         self._shown: Sequence[Item] = ()
         self._fresh: Sequence[Item] = ()
         title = "All connections" if feed is None else "Connection figures"
+        title = "Recording, in figures" if is_recording(feed) else title
         self._build(Source(feed=self._feed), title=title, rate_hz=rate_hz)
 
     def _repr_source(self) -> str:
         return "all feeds" if self._feed is None else "feed"
 
     def _check_health(self, now: float) -> None:
-        """Nothing to add to what the card shows anyway."""
+        """Nothing to add to what the card shows anyway, but that a run is over."""
+        if self._feed is not None and now >= self._link_due:
+            self._link_due = now + FIGURES_EVERY_S
+            self._run = run_of(self._feed, self._feed.status)
 
     def _news(self, now: float) -> bool:
         if now >= self._look_due:
@@ -240,6 +253,10 @@ class ConnectionStats(Card):
 
 
 def _figures(seen: Overview) -> Sequence[Item]:
+    if seen.kind == "recording":
+        facts = [Item(label=label, text=figure, hint=words) for label, figure, words in seen.facts]
+        told = seen.column(seen.topics, 7)
+        return (*facts, Item(label="Not understood", text=count(told), hint="frames"))
     share = seen.active / seen.total if seen.total else None
     latency = seen.latency_ms if isinstance(seen.latency_ms, (int, float)) else None
     return (
@@ -253,8 +270,26 @@ def _figures(seen: Overview) -> Sequence[Item]:
     )
 
 
+def _title(feed: object) -> str:
+    if feed is None:
+        return "Connections"
+    if is_recording(feed) or is_replay(feed):
+        return name_of(feed) or ("Recording" if is_recording(feed) else "Replay")
+    return "Connection"
+
+
+def _stands(seen: Overview) -> dict[str, Any]:
+    """What stands in place of a connection's state, and whether the button has any use; nothing, for a live feed."""
+    if seen.kind in ("recording", "replay") or seen.over:
+        retry = seen.kind == "live"
+        return {"run": seen.kind, "word": seen.word, "over": seen.over, "retry": retry}
+    return {}
+
+
 def _again(feed: FeedLike) -> None:
-    """Connect a feed that is not connected; one that is, or is on its way, is left alone."""
+    """Connect a feed that is not connected; one that is, on its way, or comes from a recording is left alone."""
+    if is_recording(feed) or is_replay(feed):
+        return
     state = str(feed.status.state)
     if state == "ERROR":
         feed.connect()

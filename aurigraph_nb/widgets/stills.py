@@ -12,7 +12,7 @@ from typing import Any
 from .banner import AlertBanner
 from .base import LiveWidget
 from .cards import Card
-from .cells import milliseconds
+from .cells import event_words, milliseconds
 from .error_monitor import ErrorMonitor
 from .labels import label_of, unit_of
 from .live_chart import LiveChart
@@ -21,6 +21,7 @@ from .logs import EventLog
 from .network_map import NetworkMap
 from .replay_controls import ReplayControls
 from .rows import TableColumn, cell
+from .runs import run_of
 from .shown import NUMERIC, cell_text, columns_of, order_of, read_ui
 from .status import StatusWidget
 from .still import MAX_BYTES, Column, drawing, facts, paragraph, table, time_of, whole
@@ -39,8 +40,15 @@ def still(widget: LiveWidget, limit: int = MAX_BYTES) -> str:
     True
     """
     title = str(widget._setup.get("title") or type(widget).__name__)
-    notes = ["simulated" if widget._understudy.acting else "", f"as of {as_of(widget)}"]
+    notes = ["simulated" if widget._understudy.acting else "", f"as of {as_of(widget)}", _run(widget)]
     return whole(title, notes, functools.partial(body, widget), limit)
+
+
+def _run(widget: LiveWidget) -> str:
+    """That the run is over, in words; "" while it is not."""
+    feed = widget._source.feed
+    told = None if feed is None else run_of(feed, feed.status).notice()
+    return f"{told['what']}{told['words']}" if told is not None and "words" in told else ""
 
 
 def as_of(widget: LiveWidget) -> str:
@@ -93,7 +101,12 @@ def _(log: EventLog, rows: int) -> str:
         newest_first = list(reversed(events.since(0)))[:rows]
         total = len(events)
     told = [
-        [_at(event.recv_ns if event.timestamp is None else event.timestamp), event.severity, event.type, event.message]
+        [
+            _at(event.recv_ns if event.timestamp is None else event.timestamp),
+            event.severity,
+            event.type,
+            event_words(event),
+        ]
         for event in newest_first
     ]
     return _log(told, total)
@@ -106,7 +119,7 @@ def _(monitor: ErrorMonitor, rows: int) -> str:
         errors = list(topic.state.current.values())
     told = [
         [
-            _at(error.recv_ns if error.timestamp is None else error.timestamp),
+            _at_of(error),
             *(part or "–" for part in (error.severity, error.error_type, error.error_message)),
         ]
         for error in reversed(errors[-rows:] if rows else [])
@@ -116,10 +129,7 @@ def _(monitor: ErrorMonitor, rows: int) -> str:
 
 @body.register
 def _(banner: AlertBanner, rows: int) -> str:
-    told = [
-        [_at(alarm.recv_ns if alarm.timestamp is None else alarm.timestamp), alarm.severity, alarm.type, alarm.message]
-        for alarm in banner.shown[:rows]
-    ]
+    told = [[_at_of(alarm), alarm.severity, alarm.type, alarm.message] for alarm in banner.shown[:rows]]
     return _log(told, len(banner.shown)) if banner.shown else paragraph("No alarms")
 
 
@@ -166,11 +176,14 @@ def _(controls: ReplayControls, rows: int) -> str:
 @body.register
 def _(status: StatusWidget, rows: int) -> str:
     seen = status.overview()
-    state = "ENDED" if seen.ended and seen.state == "DISCONNECTED" else seen.state
-    pairs = [("State", state), ("Feed", seen.url), ("Connections", f"{seen.active} of {seen.total}")]
+    pairs = [("State", seen.told), ("Feed", seen.url)]
+    if seen.total or not seen.over:
+        pairs.append(("Connections", f"{seen.active} of {seen.total}"))
+    pairs += [(label, words if label == "Span" else figure) for label, figure, words in seen.facts]
     if seen.error:
         pairs.append(("Error", seen.error))
-    heads = [Column("Topic"), Column("State"), Column("Messages", right=True)]
+    counted = "Rows" if seen.kind == "recording" else "Messages"
+    heads = [Column("Topic"), Column("State"), Column(counted, right=True)]
     topics = [[row[0], row[1], f"{row[3]:,}"] for row in seen.topics[:rows]]
     return facts(pairs) + (table(heads, topics, len(seen.topics)) if status.details else "")
 
@@ -182,6 +195,10 @@ def _log(rows: Sequence[Sequence[str]], total: int) -> str:
 
 def _column(column: TableColumn) -> Column:
     return Column(column.label, column.unit, right=column.kind in NUMERIC)
+
+
+def _at_of(row: Any) -> str:
+    return _at(row.recv_ns if row.timestamp is None else row.timestamp)
 
 
 def _at(ns: Any) -> str:

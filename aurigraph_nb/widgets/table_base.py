@@ -207,7 +207,7 @@ def _told(column: TableColumn) -> dict[str, Any]:
         "digits": column.digits,
         "width": column.width,
     }
-    return told | {name: value for name in ("optional", "short", "points") if (value := getattr(column, name))}
+    return told | {name: value for name in ("optional", "short", "firm", "points") if (value := getattr(column, name))}
 
 
 def _home(sort: Any) -> list[tuple[int, bool]]:
@@ -220,6 +220,18 @@ def _scaled(point: Cell, scale: float) -> Cell:
     return point * scale if isinstance(point, (int, float)) and scale != 1.0 else point
 
 
+def plain_number(value: Any) -> str:
+    """A value in full; of a number, the thousands apart as in the table, and no noise behind it.
+
+    >>> plain_number(1148074.0), plain_number(0.1 + 0.2), plain_number(12345), plain_number("7")
+    ('1,148,074', '0.3', '12,345', '7')
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < SAFE_INTEGER:
+        return str(value)
+    exact = float(f"{value:.12g}") if isinstance(value, float) else value
+    return f"{int(exact):,}" if exact == int(exact) else f"{exact:,}"
+
+
 def _details(record: Record) -> list[list[str]]:
     """Every field of a row that has a value: name with unit, and the value in full."""
     fields: list[list[str]] = []
@@ -229,7 +241,7 @@ def _details(record: Record) -> list[list[str]]:
             continue
         is_time = column.kind is Kind.TIME or column.name == "recv_ns"
         unit = "UTC" if is_time else unit_of(column.name)
-        told = iso_time(milliseconds(value)) if is_time else str(value)
+        told = iso_time(milliseconds(value)) if is_time else plain_number(value)
         label = label_of(column.name)
         fields.append([f"{label} ({unit})" if unit else label, text(told, DETAIL_CHARS)])
     return fields

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.schema import (
     LOCAL_COLUMNS,
@@ -27,6 +29,7 @@ from aurigraph_nb.schema import (
 from .base import refuse_unknown
 from .flow import DEFAULT_RATE_HZ
 from .formats import formatted, home_order, with_sparklines
+from .labels import sentence
 from .rows import MAX_ROWS, NewestRows, Rows, StateRows, StoreRows, TableColumn, column_for
 from .sources import Source, of_topic
 from .sparks import Sparks
@@ -58,10 +61,11 @@ class LiveTable(BaseTable):
 
     ``key``: a column whose newest row is shown, e.g. ``"id"``; by default that of the topic's state (validators by
     ``id``, models by ``model``, transactions by ``hash``, …), where there is one. ``columns``: the columns to show
-    (default: the topic's own). ``sort``: the order at first, e.g. ``"-latency_ms"`` (``-``: downwards) or a list.
-    ``units``: other units by column, e.g. ``{"uptime_s": "h"}``; ``formats``: decimals by column, ``"short"`` (8.51M)
-    or ``"percent"`` (of a fraction). ``sparklines``: columns of numbers whose newest 30 values are drawn, or a mapping
-    to how many, up to 60. ``height`` in pixels; ``rate_hz``: most updates a second. At most 10,000 rows are shown.
+    (default: the topic's own, as far as they have a value). ``sort``: the order at first, e.g. ``"-latency_ms"``
+    (``-``: downwards) or a list. ``units``: other units by column, e.g. ``{"uptime_s": "h"}``; ``formats``: decimals by
+    column, ``"short"`` (8.51M) or ``"percent"`` (of a fraction). ``sparklines``: columns of numbers whose newest 30
+    values are drawn, or a mapping to how many, up to 60. ``height`` in pixels; ``rate_hz``: most updates a second. At
+    most 10,000 rows are shown.
 
     What the reader sorts, filters, hides and selects survives a reload of the page; :attr:`selected` and
     :meth:`to_pandas` tell of it.
@@ -99,13 +103,15 @@ class LiveTable(BaseTable):
         rows = _rows_by(source, _checked_key(record, key))
         newest_first = (key is None and not isinstance(rows, StateRows)) or issubclass(record, _NEWEST_FIRST)
         shown = [column_for(record, name) for name in _checked_columns(record, columns)]
+        if columns is None:  # of those that nobody asked for by name, the ones without any value would be empty areas
+            shown = [shown[0], *(msgspec.structs.replace(column, optional=True) for column in shown[1:])]
         shown = with_sparklines(formatted(shown, formats, units), sparklines)
         order = [{"column": place, "down": down} for place, down in home_order(shown, sort)]
         self._build(
             source,
             rows,
             shown,
-            title=source.topic.name if title is None else title,
+            title=sentence(source.topic.name) if title is None else title,
             height=height,
             rate_hz=rate_hz,
             newest_first=newest_first,

@@ -5,7 +5,7 @@ Stores hold up to a million rows and are read several times a second, so no more
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from aurigraph_nb.columns import ColumnStore, Since
 
-from .series import Series, from_table, needed_columns, newest, times_ms
+from .downsample import Floats
+from .series import Series, first_since, from_table, needed_columns, newest, times_ms
 
 FIRST_LOOK = 4096
 """Rows that are read first in search of the begin of a window; four times as many next."""
@@ -26,9 +27,18 @@ class Window:
         y: the columns, one line each.
         last_s: span of time in seconds, up to the newest row; None: a number of rows.
         points: number of rows, if there is no span.
+        end_ms: where the span ends at the earliest, ms since 1970 UTC; None: at the newest row.
     """
 
-    def __init__(self, y: Sequence[str], *, last_s: float | None, points: int) -> None:
+    def __init__(
+        self,
+        y: Sequence[str],
+        *,
+        last_s: float | None,
+        points: int,
+        end_ms: Callable[[], float] | None = None,
+    ) -> None:
+        self._end_ms = end_ms
         self.y = tuple(y)
         self.last_s = last_s
         self.points = points
@@ -43,7 +53,7 @@ class Window:
             first = max(store.count - self._look, store.first)
             found = store.since(first, self.columns)
             times = times_ms(found.table)
-            if found.first <= store.first or not len(times) or times[0] < times[-1] - self.last_s * 1e3:
+            if found.first <= store.first or not len(times) or times[0] < self._begin_ms(times):
                 return found
             self._look *= 4
 
@@ -53,16 +63,21 @@ class Window:
         if self.last_s is None or not table.num_rows:
             return table
         times = times_ms(table)
-        return table.slice(int(np.argmax(times >= times[-1] - self.last_s * 1e3)))
+        return table.slice(first_since(times, self._begin_ms(times)))
 
     def read(self, store: ColumnStore[Any]) -> tuple[Series, int]:
         """The points of the window, all of them, and the number of the row after them."""
         found = self.rows(store)
         series = from_table(found.table, self.y)
         if self.last_s is not None and len(series):
-            series = newest(series, since_ms=float(series.times_ms[-1]) - self.last_s * 1e3)
+            series = newest(series, since_ms=self._begin_ms(series.times_ms))
             self._look = max(FIRST_LOOK, len(series) + len(series) // 4)
         return series, found.next
+
+    def _begin_ms(self, times_ms: Floats) -> float:
+        """Where the span begins, if these are the times of its rows."""
+        end_ms = -np.inf if self._end_ms is None else self._end_ms()
+        return max(float(times_ms[-1]), end_ms) - (self.last_s or 0.0) * 1e3
 
     def share(self, series: Series, after_ms: float | None, points: int) -> int:
         """How many of ``points`` fall to ``series``, as it follows ``after_ms``, if all are spread over the window."""

@@ -187,6 +187,30 @@ def test_what_a_chart_says_of_itself():
     ]
 
 
+def test_what_is_over_is_told_in_the_head_and_a_zoom_of_it_is_no_pause():
+    words = chart(
+        """
+        const v = aView();
+        v.data.clock = [9000, null, null, true];
+        v.link = { notice: { run: { over: true } } };
+        const found = [v.standing()];
+        v.zoom = [1, 2];
+        return [...found, v.standing()];
+        """
+    )
+    assert words == [["", "calm"], ["zoomed", "calm"]]
+
+
+def test_numbers_under_the_pointer_bear_decimals_by_their_size():
+    formats = run(
+        "chart",
+        """
+        return [[1351341.2, 5], [NaN, -2000], [42.25, 0], [0.0123], [NaN], []].map(hoverFormat);
+        """,
+    )
+    assert formats == [",.0f", ",.0f", ",.2~f", ",.4~r", ",.0f", ",.0f"]
+
+
 def test_a_point_without_a_neighbour_is_drawn_as_a_dot():
     found = run(
         "chart",

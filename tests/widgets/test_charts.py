@@ -531,3 +531,24 @@ def test_a_frame_of_a_thinned_chart_has_all_rows(desk, many_rows):
 def test_a_bad_axis_is_refused(desk, metrics, options, kind, words):
     with pytest.raises(kind, match=words):
         widgets.LiveChart(metrics, **options)
+
+
+# ---- names
+
+
+@pytest.mark.parametrize(
+    "y, title",
+    [
+        (None, "TPS"),
+        ("cpu_percent", "CPU"),
+        (["memory_mb"], "Memory"),
+        (["tps", "cpu_percent"], "Metrics: TPS, CPU"),
+    ],
+)
+def test_a_chart_is_called_by_its_lines_unless_it_has_a_title(desk, metrics, y, title):
+    assert widgets.LiveChart(metrics, y=y)._setup["title"] == title
+    assert widgets.LiveChart(metrics, y=y, title="Mine")._setup["title"] == "Mine"
+
+
+def test_the_line_of_a_second_axis_is_in_the_name(desk, metrics):
+    assert widgets.LiveChart(metrics, y="tps", y2="error_rate")._setup["title"] == "Metrics: TPS, Error rate"

@@ -112,3 +112,11 @@ def test_a_log_that_keeps_less_than_the_state_leaves_the_state_alone(desk, feed)
 def test_a_retention_out_of_bounds_is_refused(desk, feed, keep, error):
     with pytest.raises(error, match="expected a whole number of events from 1 to 5,000"):
         widgets.NetworkLog(feed, keep=keep)
+
+
+def test_a_value_that_there_was_not_is_a_dash(desk, feed):
+    consensus = feed["consensus"]
+    for leader in ("v1", None, "None"):
+        consensus.put(leader=leader, epoch=1)
+    messages = [entry[4] for entry in desk.open(widgets.ConsensusLog(feed)).one()["events"]]
+    assert messages == ["Leader v1 → —", "Leader — → None"], "one that is called None keeps its name"

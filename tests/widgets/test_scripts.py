@@ -644,3 +644,39 @@ def test_made_up_data_are_not_called_the_last_known_state():
         """,
     )
     assert words == ["", "Feed error; this is the last known state."]
+
+
+def test_a_word_of_the_kernel_stands_for_the_state():
+    words = run(
+        "status",
+        """
+        return [{ word: "REPLAY ENDED", ended: true }, { word: "", ended: true }, { word: "PAUSED" }].map((more) => {
+          const connection = new Connection();
+          connection.snapshot({ state: "DISCONNECTED", ...more });
+          return connection.word();
+        }).concat(["PLAYING", "SEEKING", "PAUSED", "RECORDING", "REPLAY ENDED"].map(connTone));
+        """,
+    )
+    assert words == ["REPLAY ENDED", "ENDED", "PAUSED", "good", "wait", "calm", "calm", "calm"]
+
+
+def test_what_is_over_is_summed_up_without_lag_and_silence():
+    words = run(
+        "status",
+        """
+        const now = { messages: 1234, topics_open: 4, topics_total: 5, lag_ms: 1.25, stale: ["network"], over: true };
+        return [summaryOf({ ...now, run: "recording" }), summaryOf({ ...now, run: "replay" })];
+        """,
+    )
+    assert words == ["4 of 5 topics recorded · 1,234 rows", "5 topics · 1,234 messages"]
+
+
+def test_a_loss_in_a_recording_is_not_told_as_one_of_now():
+    words = run(
+        "card",
+        """
+        const link = { patient: true, gone: false, notice: { link: "RECONNECTING", run: { kind: "replay" } } };
+        return noticeOf(link, null);
+        """,
+    )
+    assert words == ["The feed was reconnecting at this point of the recording.", "wait"]

@@ -321,3 +321,33 @@ def test_details_of_another_row_than_the_open_one_are_ignored():
         """,
     )
     assert found == [[], [["x", "y"]]]
+
+
+def test_a_head_is_not_cut_to_make_room_for_others():
+    found = run(
+        "table",
+        """
+        const columns = [{ label: "Uptime", unit: "%", width: 14 }, { label: "A", unit: "", width: 12 },
+          { label: "A very long name of a column", unit: "", width: 10 }];
+        return columns.map((_, i) => TableView.prototype.headRoom.call({ columns }, i, 8));
+        """,
+    )
+    assert found == [90, 32, 80], "its words with their padding, but no more than the column wants"
+
+
+def test_without_any_row_all_heads_are_shown_where_only_one_would_be():
+    found = run(
+        "table",
+        f"""{SETUP}
+        const on = (t) => t.visible(4000, () => 100).map(Number).join("");
+        columns.slice(1).forEach((column) => {{ column.optional = true; }});
+        const t = aTable();
+        const found = [on(t)];
+        t.chosen.set(2, false);
+        found.push(on(t));
+        t.filled.add(1);
+        found.push(on(t));
+        return found;
+        """,
+    )
+    assert found == ["1111", "1101", "1100"]

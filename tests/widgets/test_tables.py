@@ -6,7 +6,7 @@ from aurigraph_nb import widgets
 from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.widgets.table_base import DETAIL_CHARS
 
-from .doubles import START_NS
+from .doubles import START_NS, FakeFeed
 
 SECOND = 1_000_000_000
 
@@ -285,6 +285,15 @@ def test_a_row_tells_all_its_fields_when_asked(desk, feed):
     assert "Gas used" not in fields and "N" not in fields
 
 
+def test_the_numbers_of_a_detail_read_as_those_of_the_table(desk, feed):
+    feed["validators"].put(id="v1", voting_power=1148074.0, uptime_percent=98.281234, last_block_proposed=4213009)
+    page = desk.open(widgets.ValidatorTable(feed))
+    page.take()
+    fields = dict(details_of(page, "v1")[0]["fields"])
+    assert fields["Voting power"] == "1,148,074"
+    assert (fields["Uptime (%)"], fields["Last block proposed"]) == ("98.281234", "4,213,009")
+
+
 @pytest.mark.parametrize("key", [None, 1.5, ["0xa"], {"a": 1}, "x" * 2000])
 def test_only_keys_are_looked_up(desk, feed, key):
     page = desk.open(widgets.TransactionList(feed))
@@ -470,3 +479,21 @@ def test_fifty_changes_at_five_hertz_in_ten_thousand_rows_cost_at_most_five_kilo
     assert after.snapshots == before.snapshots
     assert (after.bytes - before.bytes) / (after.sent - before.sent) <= 5_000
     assert after.sent - before.sent <= 25
+
+
+def test_columns_that_nobody_asked_for_are_shown_as_far_as_they_have_a_value(desk, feed):
+    own = {c["label"]: c.get("optional", False) for c in widgets.LiveTable(feed["network"])._setup["columns"]}
+    assert own["Timestamp"] is False and own["City"] is True
+    asked = widgets.LiveTable(feed["network"], columns=["peer_id", "city"])._setup["columns"]
+    assert not any(c.get("optional") for c in asked)
+
+
+def test_a_table_has_the_name_of_its_topic_as_a_heading(desk):
+    assert widgets.LiveTable(FakeFeed("fakeai")["rate_limits"])._setup["title"] == "Rate limits"
+
+
+def test_a_table_without_any_row_has_the_head_of_all_its_columns(desk, feed):
+    assert {"peer_id", "city"} <= set(widgets.LiveTable(feed["network"]).to_pandas().columns)
+    feed["network"].put(peer_id="a")
+    shown = set(widgets.LiveTable(feed["network"]).to_pandas().columns)
+    assert "peer_id" in shown and "city" not in shown

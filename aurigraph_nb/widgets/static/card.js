@@ -45,12 +45,20 @@ class CardView {
 
   // Old values must not look like those of now: they are paler, and the words say of when they are, and why.
   drawTime(at) {
+    if (this.link.notice.run?.over && !this.link.gone) return this.drawEnd();
     const why = this.data.stale ?? (this.link.gone || this.link.notice.closed ? "closed" : null);
     const old = why !== null && at !== null;
     this.root.classList.toggle("ag-old", old);
     const clock = at === null ? "" : `${formatTime(at).slice(0, 8)} UTC`;
     setText(this.time, old ? `as of ${clock} · ${why}` : clock);
     this.time.title = at === null ? "" : `here ${new Date(at).toLocaleString()}`;
+    return undefined;
+  }
+
+  // The last values of a run that is over are what they should be; its head tells when that was.
+  drawEnd() {
+    this.root.classList.remove("ag-old");
+    setText(this.time, "");
   }
 
   rebuild(items, shape) {

@@ -241,19 +241,26 @@ class ChartView {
     show(this.state, words !== "");
     const stale = tone === "wait";
     this.root.classList.toggle("ag-stale", stale);
-    setText(this.hold, this.zoom ? "Follow" : "Pause");
-    this.hold.title = this.zoom ? "Follow the feed again" : "Hold the time axis";
+    const [back, hint] = this.over ? ["Show all", "Leave the zoom"] : ["Follow", "Follow the feed again"];
+    setText(this.hold, this.zoom ? back : "Pause");
+    this.hold.title = this.zoom ? hint : "Hold the time axis";
+    show(this.hold, Boolean(this.zoom) || !this.over);
     this.hold.classList.toggle("ag-held", Boolean(this.zoom));
     if (!this.hovered) setText(this.value, this.setup.stats ? "" : this.newest(stale));
     if (this.setup.stats) this.drawFigures(stale);
+  }
+
+  // Whether the head says already that this is over.
+  get over() {
+    return Boolean(this.link.notice?.run?.over);
   }
 
   standing() {
     const { clock } = this.data;
     if (this.link.gone) return ["not live", "wait"];
     if (clock?.[2]) return [`${clock[2]} for ${formatAge(clock[0] - clock[1])}`, "wait"];
-    if (clock?.[3]) return ["ended", "calm"];
-    return this.zoom ? ["paused", "calm"] : ["", "calm"];
+    if (clock?.[3] && !this.over && !this.zoom) return ["ended", "calm"];
+    return this.zoom ? [this.over ? "zoomed" : "paused", "calm"] : ["", "calm"];
   }
 
   newest(stale) {
@@ -271,9 +278,10 @@ class ChartView {
   drawFigures(stale) {
     const [mean, peak, at] = this.data.stats ?? [null, null, null];
     const now = this.data.y[0].findLast((value) => !Number.isNaN(value));
+    const newest = stale || this.over ? "Last" : "Current";
     const target = this.setup.rules.find((rule) => rule.kind === "target");
     const items = [
-      [stale ? "Last" : "Current", this.amount(now)],
+      [newest, this.amount(now)],
       ["Average", this.amount(mean)],
       ["Peak", this.amount(peak), at === null ? "" : `at ${formatTime(at).slice(0, 8)} UTC`],
     ];
@@ -339,7 +347,7 @@ class ChartView {
     const common = (line, i) => ({ type: "scatter", name: line.name, yaxis: this.axisOf(line), color: inks[i % inks.length] });
     const made = this.setup.lines.map((line, i) => {
       const { color, ...rest } = common(line, i);
-      const hovertemplate = `%{y:,.6~g} ${line.unit}`;
+      const hovertemplate = `%{y:${hoverFormat(y[i])}} ${plain(line.unit)}`;
       const before = this.setup.lines.slice(0, i).filter((one) => one.panel === line.panel).length;
       const ink = { color, width: 1.8, dash: DASHES[before % DASHES.length] };
       return { ...rest, mode: "lines", x, y: y[i], line: ink, connectgaps: false, hovertemplate };
@@ -446,6 +454,9 @@ class ChartView {
   addAxis(layout, number, line, more) {
     const name = number === 1 ? "yaxis" : `yaxis${number}`;
     const percent = line.unit === "%";
+    const words = percent ? "" : line.unit || line.name;
+    // A panel that is too low for the words has them in the legend.
+    const room = (this.setup.height - 64) / this.setup.panels;
     layout[name] = {
       type: this.setup.log ? "log" : "linear",
       zeroline: false,
@@ -453,7 +464,7 @@ class ChartView {
       exponentformat: "SI",
       ticksuffix: percent ? "%" : "",
       fixedrange: false,
-      title: line.unit && !percent ? { text: line.unit, standoff: 4 } : undefined,
+      title: words && 6.5 * words.length < room ? { text: plain(words), standoff: 4, font: { size: 11.5 } } : undefined,
       ...more,
     };
     const held = this.heights[name];
@@ -487,8 +498,8 @@ class ChartView {
       y1: 1,
       fillcolor: this.ink("--ag-gap"),
       line: { width: 1, color: this.ink("--ag-gap") },
-      layer: "below",
-      label: wide ? { text: words, textposition: "bottom center", font: { size: 11, color: this.ink("--ag-soft") } } : undefined,
+      layer: "between", // over the grid, so that no line goes through the words
+      label: wide ? { text: words, textposition: "top center", padding: 4, font: { size: 11, color: this.ink("--ag-soft") } } : undefined,
     };
   }
 
@@ -576,6 +587,14 @@ class ChartView {
 function isNear(value, values) {
   const [low, high] = extent(values);
   return value >= Math.min(low, low - (high - low)) / 2 && value <= Math.max(high * 2, high + (high - low));
+}
+
+// Numbers under the pointer as the axis has them, but in full: thousands apart, as many decimals as their size bears.
+function hoverFormat(values) {
+  const [low, high] = extent(values);
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  if (size >= 1000) return ",.0f";
+  return size >= 1 ? ",.2~f" : ",.4~r";
 }
 
 function extent(values) {

@@ -357,6 +357,24 @@ class View {
     setText(this.line, words);
     show(this.mark, Boolean(this.link.notice.simulated));
     this.root.classList.toggle("ag-off", this.link.gone || Boolean(this.link.notice.closed));
+    this.drawRun(this.link.notice.run);
+  }
+
+  // What is over is no trouble: the head says in calm words what it is, and what serves a live feed only is put away.
+  drawRun(run) {
+    const over = Boolean(run?.over);
+    this.root.classList.toggle("ag-over", over);
+    if (!over && !this.run) return;
+    if (!this.run) {
+      this.run = element("span", "ag-meta ag-run");
+      this.run.append(element("span"), element("span"));
+      this.root.querySelector(".ag-title")?.after(this.run);
+    }
+    show(this.run, over);
+    if (!over) return;
+    setText(this.run.firstChild, run.what);
+    setText(this.run.lastChild, run.words);
+    this.run.title = run.at === null ? "" : `${isoTime(run.at)?.slice(0, 19).replace("T", " ")} UTC; here ${new Date(run.at).toLocaleString()}`;
   }
 
   remove() {
@@ -371,12 +389,13 @@ class View {
 
 // The one thing worth saying below a widget, and how it looks.
 function noticeOf(link, failure) {
-  const { error, errors, last, closed, link: state, simulated } = link.notice;
+  const { error, errors, last, closed, link: state, simulated, run } = link.notice;
   if (link.gone) return ["The kernel is gone; this is what it last sent.", "calm"];
   if (failure) return [failure, "error"];
   if (error) return [errors > 1 ? `${error} (${errors} times)` : error, "error"];
   if (closed) return ["Closed. What was received stays here.", "calm"];
   if (!link.patient) return ["Waiting for the kernel …", "calm"];
+  if (state && run?.kind === "replay") return [`The feed was ${String(state).toLowerCase()} at this point of the recording.`, "wait"];
   if (state && !simulated) return [`Feed ${String(state).toLowerCase()}; this is the last known state.`, "wait"];
   if (errors) return [`${errors} ${errors === 1 ? "error" : "errors"} so far; the last: ${last}`, "calm"];
   return ["", "calm"];
@@ -420,7 +439,7 @@ function reducedMotion() {
 
 // A button that asks the kernel to empty the list.
 function clearButton(bar, link, hint) {
-  const button = element("button", "ag-button", "Clear");
+  const button = element("button", "ag-button ag-live-only", "Clear");
   button.type = "button";
   button.title = hint;
   button.setAttribute("aria-label", hint);

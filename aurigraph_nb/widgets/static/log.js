@@ -96,6 +96,7 @@ class LogView {
     tools.append(searchField("Search", `Search ${setup.title}`, this.data.search, (text) => this.choose("search", text)));
     tools.append(this.levels(setup.title));
     this.pauser = toolButton(tools, "Pause", "Hold the list still", () => this.pause());
+    this.pauser.classList.add("ag-live-only");
     this.copier = toolButton(tools, "Copy", "Copy the entries shown, for a spreadsheet", () => this.copy());
     bar.append(this.count, tools);
     if (setup.clear) clearButton(bar, this.link, setup.clear);

@@ -145,7 +145,11 @@ class ControlsView {
     this.loop.type = "button";
     this.loop.title = "Begin again at the end";
     this.loop.addEventListener("click", () => this.link.say("loop", { value: !this.data.now.loop }));
-    bar.append(this.state, this.place, this.part, this.speed, this.loop);
+    const now = element("div", "ag-replay-now");
+    now.append(this.state, this.place, this.part);
+    const tools = element("div", "ag-replay-tools");
+    tools.append(this.speed, this.loop);
+    bar.append(now, tools);
   }
 
   buildTrack(body) {

@@ -1,7 +1,7 @@
 // How the connections are doing: in full, as one line that unfolds, or as a badge. Ages and countdowns go on here.
 
 const TICK_MS = 250;
-const TONE_OF = { CONNECTED: "good", CONNECTING: "wait", RECONNECTING: "wait", ERROR: "bad" }; // all else is grey
+const TONE_OF = { CONNECTED: "good", PLAYING: "good", CONNECTING: "wait", RECONNECTING: "wait", SEEKING: "wait", ERROR: "bad" }; // all else is grey
 const IDLE_STATES = new Set(["DISCONNECTED", "ERROR"]); // those in which the button has something to do
 
 class Connection {
@@ -25,7 +25,8 @@ class Connection {
   }
 
   word() {
-    const { state, ended } = this.now;
+    const { state, ended, word } = this.now;
+    if (word) return word;
     return ended && state === "DISCONNECTED" ? "ENDED" : state;
   }
 }
@@ -238,7 +239,7 @@ class StatusView {
     if (this.compact && !this.open) return undefined;
     this.drawHealth(now);
     setText(this.detail, this.details(now));
-    setText(this.url, now.url);
+    setText(this.url, now.over ? "" : now.url);
     this.url.title = `${now.url}, protocol ${now.protocol}`;
     this.drawButton(now);
     this.drawError(now);
@@ -270,7 +271,7 @@ class StatusView {
   }
 
   drawButton(now) {
-    show(this.button, now.state !== "CLOSED" && !this.link.gone);
+    show(this.button, now.state !== "CLOSED" && now.retry !== false && !this.link.gone);
     const busy = this.pressed !== undefined && performance.now() - this.pressed < 1500;
     this.button.disabled = busy || !IDLE_STATES.has(now.state);
     this.button.title = this.button.disabled ? `Nothing to do while ${now.state.toLowerCase()}` : "Connect again now";
@@ -281,6 +282,7 @@ class StatusView {
   }
 
   details(now) {
+    if (now.word) return now.facts.map(([, , words]) => words).join(" · ");
     const passed = this.data.passed();
     const parts = [];
     if (!this.compact && this.latency(now)) parts.push(`round trip ${this.latency(now)}`);
@@ -315,7 +317,10 @@ class StatusView {
       this.links.rows.rows[i].title = link[7] ?? "";
     });
     show(this.links.table, now.connections.length > 0);
-    this.topics.draw(now.topics.map((topic) => topicCells(topic, this.data.passed())), new Set());
+    const recorded = now.run === "recording";
+    setText(this.topics.table.tHead.rows[0].cells[2], recorded ? "Rows" : TOPIC_HEADS[2]);
+    const left = new Set(recorded ? [3, 4, 5, 6, 7] : now.over ? [3, 4, 5] : []);
+    this.topics.draw(now.topics.map((topic) => topicCells(topic, this.data.passed())), left);
     now.topics.forEach((topic, i) => {
       const row = this.topics.rows.rows[i];
       row.classList.toggle("ag-stale", topic[2]);
@@ -331,6 +336,8 @@ class StatusView {
 }
 
 function summaryOf(now) {
+  if (now.run === "recording") return `${now.topics_open} of ${now.topics_total} topics recorded · ${formatNumber(now.messages)} rows`;
+  if (now.over) return `${now.topics_total} topics · ${formatNumber(now.messages)} messages`;
   const words = [`${formatNumber(now.messages)} messages`];
   if (now.topics_total) words.unshift(`${now.topics_open} of ${now.topics_total} topics open`);
   if (now.lag_ms !== null) words.push(`lag up to ${formatNumber(now.lag_ms, 1)} ms`);
@@ -340,6 +347,7 @@ function summaryOf(now) {
 
 function factsOf(now) {
   const facts = [`protocol ${now.protocol}`];
+  if (now.over) facts.push(now.url);
   if (now.connection_id) facts.push(`connection ${now.connection_id}`);
   if (now.queued) facts.push(`messages waiting to be sent: ${formatNumber(now.queued)}`);
   if (now.dropped_messages) facts.push(`messages never sent: ${formatNumber(now.dropped_messages)}`);

@@ -15,6 +15,7 @@ class TableView {
     this.input = searchField("Filter", `Filter ${setup.title}`, data.filter, (text) => this.filterBy(text));
     bar.append(this.input);
     if (setup.pause) this.pauser = toolButton(bar, "Pause", "Hold the rows still", () => this.pause());
+    this.pauser?.classList.add("ag-live-only");
     if (setup.clear) clearButton(bar, link, setup.clear);
     this.buildGrid(body, setup);
     this.buildFoot(body, setup, model.get("_ui") ?? {});
@@ -276,12 +277,13 @@ class TableView {
     const letter = this.ruler.offsetWidth / 10 || 7;
     const plain = (i) => widths.get(i) ?? Math.ceil(this.columns[i].width * letter);
     // Names are never cut to make room: those that differ could look the same.
-    const firm = (i) => i === 0 || widths.has(i);
-    const share = (tight) => (i) => (firm(i) ? plain(i) : Math.floor(plain(i) * tight));
+    const firm = (i) => i === 0 || widths.has(i) || this.columns[i].firm;
+    const share = (tight) => (i) => (firm(i) ? plain(i) : Math.max(Math.floor(plain(i) * tight), this.headRoom(i, letter)));
     this.on = this.data.visible(this.room, share(TIGHTEST));
-    const sum = (which) => this.columnsOn().filter(which).reduce((total, i) => total + plain(i), 0);
-    const tight = (this.room - sum(firm)) / (sum((i) => !firm(i)) || 1);
-    const widthOf = share(Math.max(TIGHTEST, Math.min(1, tight)));
+    const total = (widthOf) => this.columnsOn().reduce((sum, i) => sum + widthOf(i), 0);
+    let tight = 1;
+    while (tight > TIGHTEST && total(share(tight)) > this.room) tight -= 0.01;
+    const widthOf = share(Math.max(TIGHTEST, tight));
     this.heads.forEach((head, i) => {
       show(head, this.on[i]);
       show(this.filterCells[i], this.on[i]);
@@ -293,6 +295,13 @@ class TableView {
       head.dataset.place = sorts.length > 1 && place >= 0 ? place + 1 : "";
     });
     this.table.style.minWidth = `${this.columnsOn().reduce((sum, i) => sum + widthOf(i), 0)}px`;
+  }
+
+  // What a head needs so that its words are not cut; never more than the column wants.
+  headRoom(i, letter) {
+    const { label, unit, width } = this.columns[i];
+    const words = label.length + (unit ? 0.85 * unit.length + 2 : 0);
+    return Math.min(Math.ceil(width * letter), Math.ceil(words * letter * 0.92) + 24);
   }
 
   drawRows(order) {

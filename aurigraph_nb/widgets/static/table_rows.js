@@ -204,7 +204,9 @@ class Rows {
 
   // The columns that are on and, but for those chosen by hand or needed to understand the order, fit into the room.
   visible(room, widthOf) {
-    const on = this.columns.map((c, i) => this.chosen.get(i) ?? (!c.optional || this.filled.has(i)));
+    let on = this.columns.map((c, i) => this.chosen.get(i) ?? (!c.optional || this.filled.has(i)));
+    // Without any row a head of one column would tell nothing of the table.
+    if (!this.filled.size && on.filter(Boolean).length < 2) on = on.map((_, i) => this.chosen.get(i) ?? true);
     let total = on.reduce((sum, shown, i) => sum + (shown ? widthOf(i) : 0), 0);
     const kept = (i) => this.chosen.has(i) || this.filters.has(i) || this.sorts.some((sort) => sort.column === i);
     let left = on.filter(Boolean).length;
