@@ -49,6 +49,7 @@ function newCell(row, column, i) {
   if (column.kind === "spark") return { cell, spark: newSpark(cell) };
   const content = element("span", "ag-value");
   cell.append(content);
+  if (column.kind === "mono") content.append(element("span", "ag-begin"), element("span", "ag-end"));
   if (column.kind !== "gauge") return { cell, content };
   const bar = element("span", "ag-mini");
   const fill = element("span", "ag-mini-fill");
@@ -69,10 +70,22 @@ function drawCell({ cell, content, fill, spark }, value, column) {
     return;
   }
   const text = cellText(value, column);
-  setText(content, text);
+  if (column.kind === "mono") setName(content, text);
+  else setText(content, text);
   const full = column.kind === "time" ? timeHint(value) : column.short ? formatNumber(value, column.digits) : text;
   const title = full === "–" ? "" : full;
   if (cell.title !== title) cell.title = title;
+}
+
+// A name that is too long is cut before its end: ends are what tells names apart.
+const NAME_END = 6;
+
+function setName(content, text) {
+  if (content.textContent === text) return;
+  const split = text.charCodeAt(text.length - NAME_END) >> 10 === 0x37; // a low surrogate stays with its high one
+  const at = Math.max(0, text.length - NAME_END - (split ? 1 : 0));
+  content.firstChild.textContent = text.slice(0, at);
+  content.lastChild.textContent = text.slice(at);
 }
 
 // Restarts the flash when the cell changes again, or when the slot shows another row.
