@@ -22,7 +22,7 @@ from .client import Link
 from .clock import Clock, RealClock
 from .dial import Options
 from .dispatch import CallbackErrors
-from .durations import seconds
+from .durations import parse_time, seconds
 from .errors import FeedClosed, FeedTimeout, UnknownTopic, WrongThread
 from .fallback import Fallback
 from .gaps import Cause
@@ -207,6 +207,13 @@ class Feed(Announcer):
         True
         """
         return self._clock.now_ns()
+
+    def time_of(self, value: Any, *, option: str) -> int:
+        """A time that an option of this feed's topics tells, ns since 1970 UTC.
+
+        :raises BadOption: if it is no time
+        """
+        return parse_time(value, option=option)
 
     @property
     def status(self) -> Status:

@@ -155,8 +155,9 @@ class Topic(Generic[R]):
         """The stored rows as an Arrow table, in arrival order, without copying what is already columnar.
 
         :param columns: names of columns, None for all
-        :param start: first time, included (anything pandas reads as a time; naive means UTC)
-        :param end: end of the range, left out
+        :param start: first time, included (anything pandas reads as a time; naive means UTC). Of a recording, or a
+            replay, also since its start: a duration such as "30s", or a time of day such as "00:00:30"
+        :param end: end of the range, left out; told like ``start``
         :param last: only the newest stretch: seconds, or a duration such as "10min"
         :param limit: the first so many rows, or with a negative number the newest
         :raises BadOption: for an unknown column or an unreadable range
@@ -172,7 +173,12 @@ class Topic(Generic[R]):
 
     def _select(self, **selection: Any) -> pa.Table:
         """The rows kept, as :func:`~aurigraph_nb.frames.select` selects them; a recording reads no more than those."""
-        return frames.select(self.store.table(), **selection)
+        return frames.select(self.store.table(), **self._timed(selection))
+
+    def _timed(self, selection: dict[str, Any]) -> dict[str, Any]:
+        """A selection with its times as nanoseconds: the feed knows what they count from."""
+        times = {name: selection[name] for name in ("start", "end") if selection.get(name) is not None}
+        return {**selection, **{name: self._feed.time_of(value, option=name) for name, value in times.items()}}
 
     def to_pandas(
         self,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import session as fsm
 from ..dial import Options
+from ..durations import offset_ns, parse_time, time_within
 from ..errors import BadOption, BadUrl, FeedClosed, UnknownTopic
 from ..feed import Feed
 from ..missing import Gaps
@@ -129,6 +130,19 @@ class Recording(Feed):
     def now_ns(self) -> int:
         """The end of the recording: receive time of the last frame, ns since 1970 UTC."""
         return self.source.figures().last_ns or self.source.created_ns
+
+    def time_of(self, value: Any, *, option: str) -> int:
+        """A time, of which the start and the end are those of the recording.
+
+        :raises BadOption: if it is no time, or told from a start or an end, and lies outside
+        """
+        if offset_ns(value, option=option) is None:
+            return parse_time(value, option=option)
+        runs = self.runs()
+        if not runs:
+            raise BadOption(f"{option}={value!r}: nothing was recorded yet, so there is no start to count from")
+        first_ns, last_ns = min(run.start_ns for run in runs), max(run.end_ns for run in runs)
+        return time_within(value, first_ns, last_ns, option=option)
 
     @property
     def status(self) -> Status:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from ..columns import ColumnStore, batch_to_records
-from ..durations import parse_time
 from ..errors import BadOption
 from ..frames import Index
 from ..schema import (
@@ -116,7 +115,7 @@ class Recorded(Topic[R]):
         return batch_to_records(self.record_type, table.to_batches()[0])[0] if table.num_rows else None
 
     def _select(self, **selection: Any) -> pa.Table:
-        table = self._feed.source.rows(self.name).select(**selection)
+        table = self._feed.source.rows(self.name).select(**self._timed(selection))
         self._feed.warn()
         return table
 
@@ -135,13 +134,14 @@ class Recorded(Topic[R]):
         ``rec.validators.at("2026-01-01 00:05").current`` are the validators by id, ``.table()`` the same as a table.
         Rows count by server time (receive time where it is missing), those of ``time`` itself included.
 
-        :param time: anything pandas reads as a time; naive means UTC
+        :param time: anything pandas reads as a time (naive means UTC); or since the recording's start: a duration such
+            as "5min", or a time of day such as "00:05:00", where negative ones count back from its end
         :raises BadOption: for a time that cannot be read, or a topic that has no state
         """
         if self.record_type not in VIEWS:
             raise BadOption(f"{self.name} has no state: its rows stand alone. Ask for to_pandas(end=…, limit=-1)")
         state = VIEWS[self.record_type]()
-        end_ns = parse_time(time) + 1
+        end_ns = self._feed.time_of(time, option="time") + 1
         self.bring_to(state, end_ns)
         return state
 

@@ -278,6 +278,31 @@ def test_the_state_at_a_time_knows_how_many_validators_there_were(disk):
     assert disk.validators.at("2020-01-01").expected is None
 
 
+def test_times_in_a_recording_can_be_told_from_its_start_or_its_end(disk):
+    by_time = disk.metrics.to_pandas(start="2026-01-01 00:00:30", end="2026-01-01 00:01:00")
+    assert len(by_time) == 30
+    for start, end in (("00:00:30", "00:01:00"), ("30s", "1min"), (pd.Timedelta("30s"), "00:01")):
+        pd.testing.assert_frame_equal(disk.metrics.to_pandas(start=start, end=end), by_time)
+    ends = disk.runs()[-1].end_ns
+    assert disk.metrics.to_pandas(start="-10s").index[0] == pd.Timestamp(ends, tz="UTC") - pd.Timedelta("10s")
+    then = disk.consensus.at("2026-01-01 00:00:30").current
+    assert disk.consensus.at("00:00:30").current == disk.consensus.at("30s").current == then
+
+
+def test_a_time_from_the_start_that_lies_behind_the_end_is_refused(disk):
+    for ask in (lambda: disk.metrics.to_pandas(start="3h"), lambda: disk.consensus.at("3h")):
+        with pytest.raises(
+            BadOption, match="10,800 s after its start lies outside the recording, which goes from 2026"
+        ):
+            ask()
+
+
+def test_analytics_of_a_recording_take_the_same_times(disk):
+    part = ag.analytics.throughput(disk.metrics, start="30s", end="00:01:00")
+    whole = ag.analytics.throughput(disk.metrics, start="2026-01-01 00:00:30", end="2026-01-01 00:01:00")
+    assert (repr(part), part.value) == (repr(whole), whole.value)
+
+
 def test_a_topic_without_a_state_says_what_to_ask_for(disk):
     with pytest.raises(BadOption, match="to_pandas"):
         disk.metrics.at("2026-01-01")
