@@ -35,6 +35,8 @@ _CLOCK_TIME = re.compile(r"([+-]?)(\d{1,4}):([0-5]?\d)(?::([0-5]?\d(?:\.\d{1,9})
 _DAYLESS = re.compile(r"T?\d{1,4}:\d{1,2}(:[\d.]*)?\s*([ap]\.?m\.?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)?", re.ASCII | re.I)
 _ROUNDING_NS = 1_000
 """What a float of seconds may be beyond the end, having been rounded."""
+_DURATION_TEXT = "expected seconds, or a text such as '5min' or '1h30m'"
+_TIME_TEXT = "expected one such as '2026-01-01 12:00', which is UTC unless it names a zone"
 _DURATION = "expected a number of seconds, a text such as '5min' or '1h30m', or a timedelta"
 _TIME = "expected a text such as '2026-01-01 12:00', a datetime, or an int of nanoseconds since 1970 UTC"
 _PLACE = "negative ones count back from its end"
@@ -195,9 +197,14 @@ def _number(value: Any) -> int | float | None:
     return None
 
 
+def _expected(value: Any, of_text: str, of_any: str) -> str:
+    """What was expected: who gave a text, maybe on a command line, is told of texts."""
+    return of_text if isinstance(value, str) else of_any
+
+
 def _number_ns(number: float, value: Any, option: str) -> int:
     if isinstance(number, float) and not math.isfinite(number):  # "nan" and "inf" spell numbers as well
-        raise BadOption(f"{option}={value!r} is not finite; {_DURATION}.")
+        raise BadOption(f"{option}={value!r} is not finite; {_expected(value, _DURATION_TEXT, _DURATION)}.")
     # Cut before multiplying: 1e300 s would be an infinity of nanoseconds.
     return _bounded(round(min(max(number, -_LIMIT_NS), _LIMIT_NS) * _NS), value, option)
 
@@ -214,14 +221,14 @@ def _timedelta_ns(value: Any, option: str) -> int:
     try:
         delta = pd.Timedelta(value)
         if pd.isna(delta):
-            raise BadOption(f"{option}={value!r} is empty; {_DURATION}.")
+            raise BadOption(f"{option}={value!r} is empty; {_expected(value, _DURATION_TEXT, _DURATION)}.")
         return int(delta.as_unit("ns").value)
     except (pd.errors.OutOfBoundsTimedelta, OverflowError) as error:
         raise BadOption(f"{option}={value!r} does not fit into 64 bits of nanoseconds (292 years).") from error
     except BadOption:
         raise
     except ValueError as error:
-        raise BadOption(f"{option}={value!r} is no duration ({error}); {_DURATION}.") from error
+        raise BadOption(f"{option}={value!r} is no duration; {_expected(value, _DURATION_TEXT, _DURATION)}.") from error
 
 
 def _timestamp(value: Any, option: str) -> pd.Timestamp:
@@ -229,14 +236,14 @@ def _timestamp(value: Any, option: str) -> pd.Timestamp:
         raise BadOptionType(f"{option}={value!r} is no time; {_TIME}.")
     if isinstance(value, str) and value.strip().lower() in _CLOCK_WORDS:
         # pandas reads these as local time, and a virtual clock has its own now.
-        raise BadOption(f"{option}={value!r} depends on the clock; {_TIME}, say pandas.Timestamp.now('UTC').")
+        raise BadOption(f"{option}={value!r} depends on the clock; {_TIME_TEXT}, say pandas.Timestamp.now('UTC').")
     if isinstance(value, str) and _DAYLESS.fullmatch(value.strip()):
         # pandas takes today for the day.
-        raise BadOption(f"{option}={value!r} names no day; {_TIME}.")
+        raise BadOption(f"{option}={value!r} names no day; {_TIME_TEXT}.")
     try:
         stamp = pd.Timestamp(value)
     except (ValueError, OverflowError) as error:
-        raise BadOption(f"{option}={value!r} is no time ({error}); {_TIME}.") from error
+        raise BadOption(f"{option}={value!r} is no time; {_expected(value, _TIME_TEXT, _TIME)}.") from error
     if pd.isna(stamp):
-        raise BadOption(f"{option}={value!r} is empty; {_TIME}.")
+        raise BadOption(f"{option}={value!r} is empty; {_expected(value, _TIME_TEXT, _TIME)}.")
     return stamp

@@ -285,6 +285,8 @@ def _flag(name: str, value: object) -> bool:
 
 def _wanted(topics: Sequence[str] | str | None, recorded: Sequence[str]) -> tuple[str, ...]:
     names = tuple(recorded) if topics is None else (topics,) if isinstance(topics, str) else tuple(topics)
+    if not names and recorded:
+        raise BadOption(f"topics={topics!r}: at least one topic was expected, of {', '.join(recorded)}")
     for name in names:
         if name not in recorded:
             raise UnknownTopic(f"topics={topics!r}: {name!r} was not recorded; there are {', '.join(recorded)}")
