@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -210,7 +211,8 @@ def test_what_the_machine_refuses_is_a_line_and_no_traceback(monkeypatch, told, 
 
 def _said_without_a_reader(output):
     line = [sys.executable, "-m", "aurigraph_nb", "info", "run"]
-    with subprocess.Popen(line, stdout=output, stderr=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli_package.__file__).parents[2])}
+    with subprocess.Popen(line, stdout=output, stderr=subprocess.PIPE, text=True, env=environment) as process:
         if process.stdout is not None:
             process.stdout.close()
         said = process.stderr.read()
