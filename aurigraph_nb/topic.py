@@ -18,10 +18,11 @@ import pyarrow as pa
 from . import frames
 from .columns import ColumnStore
 from .dispatch import Subscription
-from .durations import seconds
+from .durations import seconds, shown_time
 from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
 from .gaps import IdleWatch
 from .schema import Record, arrow_schema
+from .session import brief
 from .state import VIEWS
 from .status import RateMeter, TopicStatus
 
@@ -44,7 +45,7 @@ class Topic(Generic[R]):
     >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
     >>> feed.join(timeout=30)
     >>> feed.metrics, len(feed.metrics)
-    (<Topic metrics>, 10)
+    (<Topic metrics: 10 rows, last 2026-01-01 00:00:09 UTC>, 10)
     """
 
     def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
@@ -73,7 +74,19 @@ class Topic(Generic[R]):
     # Identity
 
     def __repr__(self) -> str:
-        return f"<Topic {self.name}>"
+        return f"<Topic {brief(self.name, 60)}: {', '.join(self._described())}>"
+
+    def _described(self) -> Iterator[str]:
+        """What is known of it without opening it."""
+        if not self.opened and not len(self):
+            yield "left" if self.left else "not open"
+        yield _rows(len(self))
+        if self.store.dropped:
+            yield f"{self.store.dropped:,} older ones dropped"
+        if self.last_recv_ns is not None:
+            yield f"last {shown_time(self.last_recv_ns)}"
+        if gaps := sum(gap.topic in (self.name, "*") for gap in self._feed.gaps):
+            yield f"{gaps:,} {'gap' if gaps == 1 else 'gaps'}"
 
     def __bool__(self) -> bool:
         return True
@@ -486,7 +499,7 @@ class Topic(Generic[R]):
 
 
 def _rows(n: int, kind: str = "") -> str:
-    return f"{n} {kind}row{'' if n == 1 else 's'}"
+    return f"{n:,} {kind}row{'' if n == 1 else 's'}"
 
 
 def _count(name: str, value: Any) -> int:

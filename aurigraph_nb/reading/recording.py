@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import session as fsm
 from ..dial import Options
-from ..durations import offset_ns, parse_time, time_within
+from ..durations import offset_ns, parse_time, shown_time, time_within
 from ..errors import BadOption, BadUrl, FeedClosed, UnknownTopic
 from ..feed import Feed
 from ..missing import Gaps
@@ -35,7 +35,7 @@ from ..recording.rebuild import Rebuilt
 from ..recording.recover import Recovered
 from ..recording.verify import Finding, Verification
 from ..schema import Record
-from ..session import State
+from ..session import State, brief
 from ..status import Status, TopicStatus
 from ..tape import Run
 from ..topic import Topic
@@ -124,6 +124,14 @@ class Recording(Feed):
 
     def _other_topic(self, name: object) -> Topic[Any]:
         raise UnknownTopic(f"there is no topic {name!r} in this recording; it has {', '.join(self._topics)}")
+
+    def __repr__(self) -> str:
+        known = f"{sum(self.source.count(topic) for topic in self.recorded_topics):,} rows"
+        figures = self.source.figures()
+        if figures.first_ns is not None and figures.last_ns is not None:
+            known += f", {shown_time(figures.first_ns)} to {shown_time(figures.last_ns)}"
+        topics = ", ".join(self.recorded_topics)
+        return f"<{type(self).__name__} {brief(self.name)}: {known}, of {brief(topics, 120) or 'no topic'}>"
 
     # What a feed says about itself
 

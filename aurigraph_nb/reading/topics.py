@@ -95,6 +95,14 @@ class Recorded(Topic[R]):
     def store(self, store: ColumnStore[R]) -> None:
         self._store = store
 
+    def _described(self) -> Iterator[str]:
+        if not self.recorded:
+            yield "not recorded"
+            return
+        yield f"{len(self):,} rows recorded"
+        if gaps := sum(gap.topic in (self.name, "*") for gap in self._feed.source.gaps().rows()):
+            yield f"{gaps:,} {'gap' if gaps == 1 else 'gaps'}"
+
     def __len__(self) -> int:
         """Rows recorded."""
         return self._feed.source.count(self.name)

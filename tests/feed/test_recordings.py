@@ -215,7 +215,7 @@ def test_naming_and_counting_read_no_rows(disk, monkeypatch):
     recording = open_recording(disk.path)
     monkeypatch.setattr(Rows, "batches", lambda *_, **__: pytest.fail("rows were read"))
     assert len(recording.metrics) == 180
-    assert repr(recording.metrics) == "<Topic metrics>"
+    assert repr(recording.metrics).startswith("<Topic metrics: 180 rows recorded")
     assert recording.status.topics["metrics"].rows == 180
     assert recording.stats().to_pandas().loc["metrics", "rows"] == 180
     assert recording.info().rows == sum(len(recording[name]) for name in recording.topics)
@@ -780,9 +780,10 @@ def test_recordings_of_every_system_have_typed_topics(protocol, tmp_path):
 
 
 def test_what_a_recording_is_called_names_no_machine(disk, memory):
-    assert repr(disk) == f"<{type(disk).__name__} {disk.path.name}>" and str(disk.path.parent) not in repr(disk)
+    assert repr(disk).startswith(f"<{type(disk).__name__} {disk.path.name}: ")
+    assert str(disk.path.parent) not in repr(disk)
     assert disk.path.is_absolute() and str(disk.path) in str(disk.info())
-    assert repr(memory) == f"<{type(memory).__name__} {memory.name}>"
+    assert repr(memory).startswith(f"<{type(memory).__name__} {memory.name}: ")
 
 
 @pytest.mark.parametrize("sealed, words", [((1, 2, 3), "0 of them not sealed"), ((1,), "2 of them not sealed")])
