@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from .durations import parse_time, seconds
-from .errors import BadOption, BadOptionType, MissingExtra
+from .errors import BadOption, BadOptionType, MissingExtra, did_you_mean
 
 if TYPE_CHECKING:
     import polars
@@ -78,7 +78,10 @@ def wanted_columns(table: pa.Table, columns: Sequence[str] | None) -> list[str]:
     columns = list(dict.fromkeys(columns))
     unknown = [c for c in columns if c not in table.column_names]
     if unknown:
-        raise BadOption(f"columns={unknown}: no such column; there are {', '.join(table.column_names)}")
+        raise BadOption(
+            f"columns={unknown}: no such column.{did_you_mean(unknown[0], table.column_names)} There are "
+            f"{', '.join(table.column_names)}"
+        )
     return list(columns)
 
 

@@ -36,6 +36,8 @@ MAX_SPEED = 1e9
 class Replay(Feed):
     """What a replayed feed has beside the rest: it can stand still, go faster, and go elsewhere."""
 
+    _PLUMBING = frozenset({"player"})
+
     player: Player
     recording: Recording
     """What is played; its gaps, for one, are known from the beginning."""

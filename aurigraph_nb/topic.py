@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from . import frames
 from .columns import ColumnStore
 from .dispatch import Subscription
 from .durations import seconds, shown_time
-from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
+from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout, did_you_mean
 from .gaps import IdleWatch
 from .schema import Record, arrow_schema
 from .session import brief
@@ -38,7 +38,20 @@ DEFAULT_TIMEOUT_S = 60.0
 """How long ``wait`` and ``take`` wait unless told otherwise; ``timeout=None`` waits for ever."""
 
 
-class Topic(Generic[R]):
+def shown_names(kind: type, names: Iterable[str]) -> list[str]:
+    """Of the names that a type and its instances have, those for people: not what its ``_PLUMBING`` lists."""
+    hidden = {name for base in kind.__mro__ for name in vars(base).get("_PLUMBING", ())}
+    return [name for name in names if name not in hidden and (not name.startswith("_") or name.startswith("__"))]
+
+
+class Tidy(type):
+    """A type that offers people what is meant for them: completion asks the type as well as the object."""
+
+    def __dir__(cls) -> list[str]:
+        return shown_names(cls, super().__dir__())
+
+
+class Topic(Generic[R], metaclass=Tidy):
     """One topic of a feed. Get it as ``feed.metrics`` or ``feed["metrics"]``.
 
     >>> import aurigraph_nb as ag
@@ -47,6 +60,11 @@ class Topic(Generic[R]):
     >>> feed.metrics, len(feed.metrics)
     (<Topic metrics: 10 rows, last 2026-01-01 00:00:09 UTC>, 10)
     """
+
+    _PLUMBING = frozenset(
+        {"bytes", "control", "count", "deliver", "idle", "last_recv_ns", "left", "restart", "status", "store"}
+        | {"suppressed", "undecoded"}
+    )
 
     def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
         self.name = name
@@ -87,6 +105,26 @@ class Topic(Generic[R]):
             yield f"last {shown_time(self.last_recv_ns)}"
         if gaps := sum(gap.topic in (self.name, "*") for gap in self._feed.gaps):
             yield f"{gaps:,} {'gap' if gaps == 1 else 'gaps'}"
+
+    def __dir__(self) -> list[str]:
+        return shown_names(type(self), super().__dir__())
+
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or hasattr(type(self), name):  # a property that failed tells why itself
+                return object.__getattribute__(self, name)
+            record = self.__dict__.get("record_type", Record)
+            known = self.__dict__.get("name", "topic")
+            here = f"feed.{known}" if known.isidentifier() else f"feed[{known!r}]"
+            names = arrow_schema(record).names
+            if name in names:
+                words = (
+                    f"is a column: {here}.to_pandas()[{name!r}] has all of it, {here}.latest.{name} the newest value."
+                )
+            else:
+                words = f"is neither an attribute of a topic nor a column.{did_you_mean(name, [*names, *dir(self)])}"
+            raise AttributeError(f"{here}.{name} {words}", name=name, obj=self)
 
     def __bool__(self) -> bool:
         return True

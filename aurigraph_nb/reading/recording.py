@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from .. import session as fsm
 from ..dial import Options
 from ..durations import offset_ns, parse_time, shown_time, time_within
-from ..errors import BadOption, BadUrl, FeedClosed, UnknownTopic
+from ..errors import BadOption, BadUrl, FeedClosed
 from ..feed import Feed
 from ..missing import Gaps
 from ..protocols import PATHS, Undecoded, WireProtocol
@@ -84,6 +84,32 @@ class Recording(Feed):
     (60, True)
     """
 
+    _PLUMBING = frozenset(
+        {
+            "callback_errors",
+            "connect",
+            "connections",
+            "control",
+            "disconnect",
+            "join",
+            "node",
+            "on_change",
+            "on_connect",
+        }
+        | {
+            "on_disconnect",
+            "on_error",
+            "on_exhausted",
+            "on_reconnected",
+            "on_reconnecting",
+            "raw",
+            "reconnect",
+            "record",
+        }
+        | {"recorders", "runs", "send", "source", "warn"}
+    )
+    """What needs a feed that goes on raises here."""
+
     def __init__(
         self, source: Source, *, title: str = "", recovered: Sequence[Recovered] = (), truth: Truth | None = None
     ) -> None:
@@ -123,7 +149,7 @@ class Recording(Feed):
             self._topics[name] = self._make_topic(name, record_of(self.source.protocol, name))
 
     def _other_topic(self, name: object) -> Topic[Any]:
-        raise UnknownTopic(f"there is no topic {name!r} in this recording; it has {', '.join(self._topics)}")
+        raise self._no_topic(name, "this recording")
 
     def __repr__(self) -> str:
         known = f"{sum(self.source.count(topic) for topic in self.recorded_topics):,} rows"
@@ -313,6 +339,7 @@ class Recording(Feed):
         ``df()``, ``pl()``, ``arrow()`` and ``fetchall()``.
 
         :raises MissingExtra: if DuckDB is not installed
+        :raises BadOption: if DuckDB does not understand the query; names the tables, or the columns, that there are
 
         >>> import aurigraph_nb as ag
         >>> ag.sample(duration="10s").sql("SELECT count(*) FROM metrics").fetchall()

@@ -68,6 +68,12 @@ REBUILD_ROWS = 1_000
 class Recorded(Topic[R]):
     """A topic of a recording. Everything that reads is as on a feed; nothing new comes, so that waiting raises."""
 
+    _PLUMBING = frozenset(
+        {"bring_to", "on_record", "open", "opened", "rise", "store_schema", "subscriptions", "take", "take_async"}
+        | {"unsubscribe", "wait", "wait_async"}
+    )
+    """Waiting raises, as nothing new comes."""
+
     _feed: Recording
 
     def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
@@ -221,6 +227,8 @@ class RecordedValidators(Recorded[Validator], ValidatorsTopic):
 
 class RecordedConsensus(Recorded[Consensus], ConsensusTopic):
     """Recorded states of the consensus."""
+
+    _PLUMBING = frozenset({"totals_before"})
 
     def totals_before(self, end_ns: int | None) -> tuple[int | None, int | None]:
         """The last known numbers of validators, all and active."""

@@ -278,6 +278,34 @@ def test_the_state_at_a_time_knows_how_many_validators_there_were(disk):
     assert disk.validators.at("2020-01-01").expected is None
 
 
+@pytest.mark.parametrize(
+    "query, words",
+    [
+        ("select * from nosuch", "Table with name nosuch does not exist! Tables: consensus, gaps, metrics,"),
+        ("select * from metricss", "Did you mean metrics? Tables: "),
+        ("select tsp from metrics", "Did you mean tps?\n  metrics has recv, timestamp, timestamp_ns, tps, "),
+        ("select m.tsp from metrics m, gaps", "\n  gaps has topic, cause, "),
+        ("selec * from metrics", 'sql: syntax error at or near "selec"\nLINE 1: selec'),
+        ("select nosuch(tps) from metrics", "Scalar Function with name nosuch does not exist!"),
+        ("insert into metrics values (1)", "sql: metrics is not a"),
+        (5, "query=5: a text in SQL was expected"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_told_with_what_there_is(disk, query, words):
+    pytest.importorskip("duckdb")
+    with pytest.raises(BadOption) as caught:
+        disk.sql(query)
+    assert words in str(caught.value) and len(str(caught.value)) < 1_500
+    assert "\N{ZERO WIDTH SPACE}" not in str(caught.value), "tables that only views look at are not named"
+    assert disk.sql("select count(*) from metrics").fetchall()[0][0] == len(disk.metrics), "the next one goes on"
+
+
+def test_a_file_that_a_query_cannot_read_is_an_error_of_this_package(disk):
+    pytest.importorskip("duckdb")
+    with pytest.raises(RecordingError, match="No files found"):
+        disk.sql("select * from read_parquet('nowhere.parquet')")
+
+
 def test_times_in_a_recording_can_be_told_from_its_start_or_its_end(disk):
     by_time = disk.metrics.to_pandas(start="2026-01-01 00:00:30", end="2026-01-01 00:01:00")
     assert len(by_time) == 30
