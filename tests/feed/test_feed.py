@@ -423,7 +423,7 @@ def test_the_calls_of_a_topic_check_their_arguments(three):
     ):
         with pytest.raises(ag.BadOption):
             call()
-    with pytest.raises(ag.UnknownTopic, match="in this feed; it has metrics, .* Did you mean metrics") as caught:
+    with pytest.raises(ag.UnknownTopic, match=r"in this feed; it has metrics, .* Did you mean metrics") as caught:
         three["metric"]
     assert isinstance(caught.value, KeyError) and isinstance(caught.value, AttributeError)
 
