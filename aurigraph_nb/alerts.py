@@ -20,7 +20,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from .dispatch import Subscription
 from .durations import Duration, nanoseconds
 from .errors import BadOption, BadOptionType
+from .recording.verify import many
 from .schema import Record
+from .session import brief
 from .state import Event, EventList
 from .state.events import Severity
 
@@ -136,7 +138,14 @@ class Alert:
         self._subscription: Subscription | None = None
 
     def __repr__(self) -> str:
-        return f"<Alert {self.name}>"
+        state = "closed" if self.closed else "active" if self.active else "quiet"
+        times = "once" if self.raised == 1 else f"{self.raised:,} times"
+        known = [state, f"raised {times}" if self.raised else "never raised", f"{many(self.rows, 'row')} looked at"]
+        if self.dropped:
+            known.append(f"{self.dropped:,} not looked at")
+        if self.errors:
+            known.append(f"{many(self.errors, 'error')}, the last: {brief(self.last_error, 120)}")
+        return f"<Alert {self.name}: {', '.join(known)}>"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """In a notebook an alert with a banner shows it."""

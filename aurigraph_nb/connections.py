@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .dispatch import Subscription
+from .frames import to_html
 from .hooks import Hooks
-from .session import State
+from .session import State, brief
 from .state import connections_health
 from .status import ConnectionRecord, connections_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+SHOWN = 8
+"""Connections that a repr lists."""
 
 
 class Connections:
@@ -63,4 +68,26 @@ class Connections:
         return self._hooks.add("change", fn)
 
     def __repr__(self) -> str:
-        return f"<Connections: {self.active} of {self.total} active, {self.health}>"
+        lines = [f"<Connections: {self._words()}"]
+        lines += [f"  {_line(record)}" for record in self.records[:SHOWN]]
+        if self.total > SHOWN:
+            lines.append(f"  … and {self.total - SHOWN:,} more in to_pandas()")
+        return "\n".join(lines) + ">"
+
+    def _words(self) -> str:
+        return f"{self.active} of {self.total} active, {self.health}"
+
+    def _repr_html_(self) -> str:
+        return to_html(f"Connections: {self._words()}", self.to_pandas())
+
+
+def _line(record: ConnectionRecord) -> str:
+    """A connection in a line; its last error while it is down."""
+    known = [f"{record.messages:,} messages"]
+    if record.latency_ms is not None:
+        known.append(f"{record.latency_ms:,.0f} ms")
+    if record.reconnects:
+        known.append(f"{record.reconnects:,} reconnects")
+    if record.last_error and record.state is not State.CONNECTED:
+        known.append(brief(record.last_error, 120))
+    return f"{record.state:<12}  {brief(record.feed, 60)} {brief(record.endpoint, 40)}: {', '.join(known)}"

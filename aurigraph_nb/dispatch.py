@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .session import brief
+
 QUEUE_ROWS = 100_000
 """Rows that a subscription may be behind."""
 
@@ -35,6 +37,11 @@ class CallbackErrors:
         line = f" (line {where[-1].lineno})" if where else ""
         self.last = f"{name}: {type(exc).__name__}: {str(exc)[:300]}{line}"
         log.warning("callback %s raised %s", name, type(exc).__name__)
+
+    def __repr__(self) -> str:
+        if not self.count:
+            return "<CallbackErrors: none>"
+        return f"<CallbackErrors: {self.count:,}, the last: {brief(self.last, 120)}>"
 
 
 class Subscription:

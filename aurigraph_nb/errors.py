@@ -27,6 +27,9 @@ A message says what came, what was expected and what to do.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class AurigraphError(Exception):
     """Base of all errors of this package.
@@ -222,3 +225,14 @@ class RecordingTooNew(RecordingCorrupt):
     >>> issubclass(ag.RecordingTooNew, ag.RecordingCorrupt)
     True
     """
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A question, with a space before it, after the names that are spelt nearly the same; empty if there are none.
+
+    >>> did_you_mean("metric", ["metrics", "network"]), did_you_mean("weather", ["metrics"])
+    (' Did you mean metrics?', '')
+    """
+    lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower()[:100], list(lower), n=3)
+    return f" Did you mean {' or '.join(lower[word] for word in close)}?" if close else ""

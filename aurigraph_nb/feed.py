@@ -22,8 +22,8 @@ from .client import Link
 from .clock import Clock, RealClock
 from .dial import Options
 from .dispatch import CallbackErrors
-from .durations import seconds
-from .errors import FeedClosed, FeedTimeout, UnknownTopic, WrongThread
+from .durations import parse_time, seconds
+from .errors import FeedClosed, FeedTimeout, UnknownTopic, WrongThread, did_you_mean
 from .fallback import Fallback
 from .gaps import Cause
 from .hooks import Announcer, Hooks
@@ -35,7 +35,7 @@ from .protocols.base import Endpoint
 from .schema import Record
 from .status import ConnectionRecord, Stats, Status, overall, state_of
 from .tokens import Secrets
-from .topic import Topic
+from .topic import Tidy, Topic, shown_names
 from .topics import TOPIC_TYPES
 
 if TYPE_CHECKING:
@@ -51,11 +51,13 @@ MakeLink = Callable[["Feed", str, Endpoint, Intake], FeedLink]
 CLOSE_TIMEOUT_S = 10.0
 TOPICS_KEPT = 1_000
 """Topics by free names that a feed may have."""
+SHOWN_CHARS = 120
+"""Of a name that does not exist, in an error."""
 RECORDERS_KEPT = 8
 """Of those that have ended."""
 
 
-class Feed(Announcer):
+class Feed(Announcer, metaclass=Tidy):
     """One server's streams. Made by :func:`aurigraph_nb.connect` and :func:`aurigraph_nb.simulate`.
 
     ``feed["metrics"]`` is a topic; the fixed topics are attributes too. Everything stored can be read after
@@ -67,6 +69,23 @@ class Feed(Announcer):
     >>> feed["metrics"] is feed.metrics, len(feed.metrics)
     (True, 10)
     """
+
+    _PLUMBING = frozenset(
+        {
+            "add_recorder",
+            "at_close",
+            "bring_up",
+            "check_thread",
+            "check_usable",
+            "close_topic",
+            "connection_url",
+            "dial",
+        }
+        | {"drop_recorder", "endpoint_of", "forget", "hold_task", "intake", "is_silent", "known_topic", "ledger"}
+        | {"link_changed", "link_of", "listening", "news", "on_view", "open_topic", "rest", "resting", "tap", "tell"}
+        | {"time_of", "topic", "topic_status", "untap", "viewed", "wake", "why_over"}
+    )
+    """Public to the rest of this package, and of no use to anybody else."""
 
     def __init__(
         self,
@@ -168,8 +187,12 @@ class Feed(Announcer):
         """A topic by a free name, where the system has such."""
         record = self._wire.other_topics
         if record is None or not isinstance(name, str) or not 0 < len(name) <= 100 or len(self._topics) >= TOPICS_KEPT:
-            raise UnknownTopic(f"there is no topic {name!r}; this feed has {', '.join(self._topics)}")
+            raise self._no_topic(name, "this feed")
         return self._topics.setdefault(name, self._make_topic(name, record))
+
+    def _no_topic(self, name: object, here: str) -> UnknownTopic:
+        guess = did_you_mean(name, self._topics) if isinstance(name, str) else ""
+        return UnknownTopic(f"there is no topic {_shown(name)} in {here}; it has {', '.join(self._topics)}.{guess}")
 
     def topic(self, name: str) -> Topic[Any]:
         """A topic that exists, by name."""
@@ -179,11 +202,20 @@ class Feed(Announcer):
         """A topic that exists, by name; None if there is none (yet)."""
         return self._topics.get(name)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._topics)
+
+    def __dir__(self) -> list[str]:
+        return shown_names(type(self), super().__dir__())
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        topics = ", ".join(self.__dict__.get("_topics", ()))
-        raise UnknownTopic(f"a {type(self).__name__} has no topic or attribute {name!r}; topics are {topics}")
+        topics = self.__dict__.get("_topics", {})
+        guess = did_you_mean(name, [n for n in dir(self) if not n.startswith("_")])
+        raise UnknownTopic(
+            f"a {type(self).__name__} has no topic or attribute {_shown(name)}; topics are {', '.join(topics)}.{guess}"
+        )
 
     def __contains__(self, name: object) -> bool:
         return name in self._topics
@@ -207,6 +239,13 @@ class Feed(Announcer):
         True
         """
         return self._clock.now_ns()
+
+    def time_of(self, value: Any, *, option: str) -> int:
+        """A time that an option of this feed's topics tells, ns since 1970 UTC.
+
+        :raises BadOption: if it is no time
+        """
+        return parse_time(value, option=option)
 
     @property
     def status(self) -> Status:
@@ -865,6 +904,12 @@ class Feed(Announcer):
             self.news.notify_all()
         for fn in tuple(self._listeners):
             fn()
+
+
+def _shown(name: object) -> str:
+    """A name as it was asked for, in bounds."""
+    text = repr(name)
+    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 1]}…"
 
 
 def _real_link(feed: Feed, name: str, end: Endpoint, _: Intake) -> FeedLink:

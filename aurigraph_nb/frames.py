@@ -6,6 +6,7 @@ only those that occur, so that equal rows give equal frames wherever they were k
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from .durations import parse_time, seconds
-from .errors import BadOption, BadOptionType, MissingExtra
+from .errors import BadOption, BadOptionType, MissingExtra, did_you_mean
 
 if TYPE_CHECKING:
     import polars
@@ -77,7 +78,10 @@ def wanted_columns(table: pa.Table, columns: Sequence[str] | None) -> list[str]:
     columns = list(dict.fromkeys(columns))
     unknown = [c for c in columns if c not in table.column_names]
     if unknown:
-        raise BadOption(f"columns={unknown}: no such column; there are {', '.join(table.column_names)}")
+        raise BadOption(
+            f"columns={unknown}: no such column.{did_you_mean(unknown[0], table.column_names)} There are "
+            f"{', '.join(table.column_names)}"
+        )
     return list(columns)
 
 
@@ -98,6 +102,19 @@ def _in_range(table: pa.Table, start: Any, end: Any, last: Any, by: str) -> Any:
     if end is not None:
         mask = pc.and_(mask, pc.less(times, parse_time(end, option="end")))
     return mask
+
+
+HTML_ROWS = 20
+"""Rows of a table that a notebook shows of what is no DataFrame itself."""
+
+
+def to_html(title: str, frame: pd.DataFrame) -> str:
+    """A title and the first rows of a table as HTML; whatever is in it is text, and no formula."""
+    head = frame.head(HTML_ROWS).to_html(escape=True, border=0, na_rep="–")
+    more = len(frame) - HTML_ROWS
+    left = f"<p>… and {more:,} more rows in <code>.to_pandas()</code></p>" if more > 0 else ""
+    shown = f"{head}{left}" if len(frame) else ""
+    return f'<div class="tex2jax_ignore mathjax_ignore"><p><strong>{html.escape(title)}</strong></p>{shown}</div>'
 
 
 def to_pandas(table: pa.Table, *, index: Index = "timestamp", dtype_backend: DtypeBackend = None) -> pd.DataFrame:

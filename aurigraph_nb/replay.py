@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
@@ -16,7 +15,7 @@ from . import iothread, registry
 from . import session as fsm
 from .clock import Clock
 from .dial import Options
-from .durations import parse_time, seconds
+from .durations import seconds, shown_time, time_within
 from .errors import BadOption, BadOptionType, FeedTimeout, RecordingCorrupt, UnknownTopic
 from .feed import Feed
 from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
@@ -32,11 +31,12 @@ if TYPE_CHECKING:
     from .reading.recording import Recording
 
 MAX_SPEED = 1e9
-MAX_AWAY_S = 1e10
 
 
 class Replay(Feed):
     """What a replayed feed has beside the rest: it can stand still, go faster, and go elsewhere."""
+
+    _PLUMBING = frozenset({"player"})
 
     player: Player
     recording: Recording
@@ -55,16 +55,22 @@ class Replay(Feed):
 
         Going back, everything begins anew, and callbacks get rows that they had before.
 
-        :param time: anything pandas reads as a time (naive means UTC), or a number: seconds since the start
+        :param time: a time in :attr:`span`, as pandas reads it (naive means UTC); or since the start: a number of
+            seconds, a duration such as "1min 5s", or a time of day such as "00:01:05". Negative ones count back from
+            the end: ``seek(-30)`` plays the last 30 s.
         :param timeout: how long to wait until it is there, seconds or a duration; None for ever, 0 not at all
-        :raises BadOption: if that is no time
+        :raises BadOption: if that is no time, or one outside of what is played
         :raises FeedTimeout: if it is not there in time; it goes on
         :raises FeedClosed: after close()
+
+        >>> import aurigraph_nb as ag
+        >>> feed = ag.replay(ag.sample(duration="1min"), paused=True)
+        >>> feed.seek("00:00:30")
+        >>> feed.position, len(feed.metrics.to_pandas())
+        (Timestamp('2026-01-01 00:00:30+0000', tz='UTC'), 30)
         """
-        if not isinstance(time, bool) and isinstance(time, Real):
-            to_ns = self.player.start_ns + _after_ns(cast("float", time))
-        else:
-            to_ns = parse_time(time, option="time")
+        player = self.player
+        to_ns = time_within(time, player.start_ns, player.end_ns, option="time", numbers=True)
         limit_s = None if timeout is None else seconds(timeout, option="timeout")
         self._do("seek", partial(self.player.seek, to_ns))
         if limit_s != 0 and not self._io.here:
@@ -114,6 +120,10 @@ class Replay(Feed):
 
     def why_over(self, topic: Topic[Any]) -> Exception | None:
         return super().why_over(topic) if self.player.error is None else RecordingCorrupt(str(self.player.error))
+
+    def time_of(self, value: Any, *, option: str) -> int:
+        """A time, of which the start and the end are those of what is played."""
+        return time_within(value, self.player.start_ns, self.player.end_ns, option=option, inside=False)
 
     def _raise_fatal(self) -> None:
         if self.player.error is not None:
@@ -169,8 +179,10 @@ def replay(
 
     :param recording: its directory, or what :func:`open_recording` or :func:`sample` returned
     :param speed: seconds of the recording in a second, or "max" for as fast as it goes
-    :param start: first time that is played, included; what happened before is known where it matters
-    :param end: end of what is played, left out
+    :param start: first time that is played, included; what happened before is known where it matters. A time in the
+        recording; or since its start: seconds, a duration such as "30s", or a time of day such as "00:00:30", where
+        negative ones count back from its end
+    :param end: end of what is played, left out; told like ``start``
     :param loop: begin again at the end
     :param topics: the topics to open; default: all that were recorded
     :param paused: wait for :meth:`Replay.resume`
@@ -267,12 +279,6 @@ def checked_speed(speed: object) -> float:
     return float(speed)
 
 
-def _after_ns(seconds: float) -> int:
-    if not abs(seconds) < math.inf:
-        raise BadOption(f"seek({seconds!r}): a time, or seconds since the start, were expected")
-    return round(min(max(seconds, -MAX_AWAY_S), MAX_AWAY_S) * 1e9)
-
-
 def _flag(name: str, value: object) -> bool:
     if not isinstance(value, bool):
         raise BadOptionType(f"{name}={value!r}: expected True or False")
@@ -281,6 +287,8 @@ def _flag(name: str, value: object) -> bool:
 
 def _wanted(topics: Sequence[str] | str | None, recorded: Sequence[str]) -> tuple[str, ...]:
     names = tuple(recorded) if topics is None else (topics,) if isinstance(topics, str) else tuple(topics)
+    if not names and recorded:
+        raise BadOption(f"topics={topics!r}: at least one topic was expected, of {', '.join(recorded)}")
     for name in names:
         if name not in recorded:
             raise UnknownTopic(f"topics={topics!r}: {name!r} was not recorded; there are {', '.join(recorded)}")
@@ -290,15 +298,15 @@ def _wanted(topics: Sequence[str] | str | None, recorded: Sequence[str]) -> tupl
 def chosen_span(runs: Sequence[Run], start: Any, end: Any) -> tuple[int, int]:
     """First time that is played, and the time from which on nothing is, ns since 1970 UTC.
 
-    :raises BadOption: if one of them is no time, or nothing lies between them
+    :raises BadOption: if one of them is no time, or outside the recording, or nothing lies between them
     """
-    first_ns, last_ns = runs[0].start_ns, runs[-1].end_ns
-    start_ns = first_ns if start is None else parse_time(start, option="start")
-    end_ns = last_ns + 1 if end is None else parse_time(end, option="end")
-    if start_ns >= end_ns or start_ns > last_ns or end_ns <= first_ns:
+    first_ns, last_ns = runs[0].start_ns, max(run.end_ns for run in runs)
+    start_ns = first_ns if start is None else time_within(start, first_ns, last_ns, option="start", numbers=True)
+    end_ns = last_ns + 1 if end is None else time_within(end, first_ns, last_ns, option="end", numbers=True)
+    if start_ns >= end_ns:
         raise BadOption(
             f"start={start!r}, end={end!r}: nothing lies between them; the recording goes from "
-            f"{pd.Timestamp(first_ns, tz='UTC')} to {pd.Timestamp(last_ns, tz='UTC')}"
+            f"{shown_time(first_ns)} to {shown_time(last_ns)}"
         )
     return start_ns, end_ns
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from .frames import to_pandas
+from .frames import to_html, to_pandas
 from .protocols.portal import quality_of
 from .session import Session, State
 
@@ -260,7 +260,12 @@ class Stats:
         return to_pandas(self.to_arrow(), index=None).set_index("topic")
 
     def __repr__(self) -> str:
-        return f"<Stats of {len(self._status.topics)} topics>"
+        return f"<Stats: {self._words()}>"
+
+    def _words(self) -> str:
+        topics = self._status.topics.values()
+        messages, rows = sum(t.messages for t in topics), sum(t.rows for t in topics)
+        return f"{len(topics):,} topics, {messages:,} messages, {rows:,} rows; to_pandas() has a row a topic"
 
     def _repr_html_(self) -> str:
-        return str(self.to_pandas().to_html())
+        return to_html(f"Stats: {self._words()}", self.to_pandas())

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pyarrow as pa
@@ -18,10 +18,11 @@ import pyarrow as pa
 from . import frames
 from .columns import ColumnStore
 from .dispatch import Subscription
-from .durations import seconds
-from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout
+from .durations import seconds, shown_time
+from .errors import BadOption, BadOptionType, FeedClosed, FeedTimeout, did_you_mean
 from .gaps import IdleWatch
 from .schema import Record, arrow_schema
+from .session import brief
 from .state import VIEWS
 from .status import RateMeter, TopicStatus
 
@@ -37,15 +38,33 @@ DEFAULT_TIMEOUT_S = 60.0
 """How long ``wait`` and ``take`` wait unless told otherwise; ``timeout=None`` waits for ever."""
 
 
-class Topic(Generic[R]):
+def shown_names(kind: type, names: Iterable[str]) -> list[str]:
+    """Of the names that a type and its instances have, those for people: not what its ``_PLUMBING`` lists."""
+    hidden = {name for base in kind.__mro__ for name in vars(base).get("_PLUMBING", ())}
+    return [name for name in names if name not in hidden and (not name.startswith("_") or name.startswith("__"))]
+
+
+class Tidy(type):
+    """A type that offers people what is meant for them: completion asks the type as well as the object."""
+
+    def __dir__(cls) -> list[str]:
+        return shown_names(cls, super().__dir__())
+
+
+class Topic(Generic[R], metaclass=Tidy):
     """One topic of a feed. Get it as ``feed.metrics`` or ``feed["metrics"]``.
 
     >>> import aurigraph_nb as ag
     >>> feed = ag.simulate(seed=7, start="2026-01-01", duration="10s")
     >>> feed.join(timeout=30)
     >>> feed.metrics, len(feed.metrics)
-    (<Topic metrics>, 10)
+    (<Topic metrics: 10 rows, last 2026-01-01 00:00:09 UTC>, 10)
     """
+
+    _PLUMBING = frozenset(
+        {"bytes", "control", "count", "deliver", "idle", "last_recv_ns", "left", "restart", "status", "store"}
+        | {"suppressed", "undecoded"}
+    )
 
     def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
         self.name = name
@@ -73,7 +92,39 @@ class Topic(Generic[R]):
     # Identity
 
     def __repr__(self) -> str:
-        return f"<Topic {self.name}>"
+        return f"<Topic {brief(self.name, 60)}: {', '.join(self._described())}>"
+
+    def _described(self) -> Iterator[str]:
+        """What is known of it without opening it."""
+        if not self.opened and not len(self):
+            yield "left" if self.left else "not open"
+        yield _rows(len(self))
+        if self.store.dropped:
+            yield f"{self.store.dropped:,} older ones dropped"
+        if self.last_recv_ns is not None:
+            yield f"last {shown_time(self.last_recv_ns)}"
+        if gaps := sum(gap.topic in (self.name, "*") for gap in self._feed.gaps):
+            yield f"{gaps:,} {'gap' if gaps == 1 else 'gaps'}"
+
+    def __dir__(self) -> list[str]:
+        return shown_names(type(self), super().__dir__())
+
+    if not TYPE_CHECKING:  # type checkers know what there is
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("_") or hasattr(type(self), name):  # a property that failed tells why itself
+                return object.__getattribute__(self, name)
+            record = self.__dict__.get("record_type", Record)
+            known = self.__dict__.get("name", "topic")
+            here = f"feed.{known}" if known.isidentifier() else f"feed[{known!r}]"
+            names = arrow_schema(record).names
+            if name in names:
+                words = (
+                    f"is a column: {here}.to_pandas()[{name!r}] has all of it, {here}.latest.{name} the newest value."
+                )
+            else:
+                words = f"is neither an attribute of a topic nor a column.{did_you_mean(name, [*names, *dir(self)])}"
+            raise AttributeError(f"{here}.{name} {words}", name=name, obj=self)
 
     def __bool__(self) -> bool:
         return True
@@ -155,8 +206,9 @@ class Topic(Generic[R]):
         """The stored rows as an Arrow table, in arrival order, without copying what is already columnar.
 
         :param columns: names of columns, None for all
-        :param start: first time, included (anything pandas reads as a time; naive means UTC)
-        :param end: end of the range, left out
+        :param start: first time, included (anything pandas reads as a time; naive means UTC). Of a recording, or a
+            replay, also since its start: a duration such as "30s", or a time of day such as "00:00:30"
+        :param end: end of the range, left out; told like ``start``
         :param last: only the newest stretch: seconds, or a duration such as "10min"
         :param limit: the first so many rows, or with a negative number the newest
         :raises BadOption: for an unknown column or an unreadable range
@@ -172,7 +224,12 @@ class Topic(Generic[R]):
 
     def _select(self, **selection: Any) -> pa.Table:
         """The rows kept, as :func:`~aurigraph_nb.frames.select` selects them; a recording reads no more than those."""
-        return frames.select(self.store.table(), **selection)
+        return frames.select(self.store.table(), **self._timed(selection))
+
+    def _timed(self, selection: dict[str, Any]) -> dict[str, Any]:
+        """A selection with its times as nanoseconds: the feed knows what they count from."""
+        times = {name: selection[name] for name in ("start", "end") if selection.get(name) is not None}
+        return {**selection, **{name: self._feed.time_of(value, option=name) for name, value in times.items()}}
 
     def to_pandas(
         self,
@@ -480,7 +537,7 @@ class Topic(Generic[R]):
 
 
 def _rows(n: int, kind: str = "") -> str:
-    return f"{n} {kind}row{'' if n == 1 else 's'}"
+    return f"{n:,} {kind}row{'' if n == 1 else 's'}"
 
 
 def _count(name: str, value: Any) -> int:

@@ -138,9 +138,23 @@ def test_a_closed_alert_watches_no_longer_and_keeps_its_alarms(topic):
 
 
 def test_its_name_and_repr_are_plain_text(topic):
-    assert repr(alert(topic, lambda row: False)) == "<Alert metrics>"
+    assert repr(alert(topic, lambda row: False)) == "<Alert metrics: quiet, never raised, 0 rows looked at>"
     assert alert(topic, low, name="x" * 500).name == "x" * 119 + "…"
-    assert alert(topic, low)._repr_mimebundle_() == {"text/plain": "<Alert metrics: low>"}
+    assert alert(topic, low)._repr_mimebundle_() == {
+        "text/plain": "<Alert metrics: low: quiet, never raised, 0 rows looked at>"
+    }
+
+
+def test_its_repr_tells_what_became_of_it(topic):
+    made = told(topic)[0]
+    topic.put(5.0)
+    assert repr(made) == "<Alert metrics: low: active, raised once, 1 row looked at>"
+    made.close()
+    assert repr(made).startswith("<Alert metrics: low: closed, raised once")
+    broken = alert(topic, lambda row: row.nosuch > 1, name="broken")
+    topic.put(5.0)
+    words = "1 error, the last: AttributeError: 'Metrics' object has no attribute 'nosuch'"
+    assert repr(broken).endswith(f"{words}>")
 
 
 @pytest.mark.parametrize(

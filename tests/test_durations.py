@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aurigraph_nb import durations
-from aurigraph_nb.durations import nanoseconds, parse_time, seconds
+from aurigraph_nb.durations import nanoseconds, parse_time, seconds, time_within
 from aurigraph_nb.errors import BadOption, BadOptionType
 
 NEW_YEAR = 1_767_225_600_000_000_000
@@ -125,6 +125,88 @@ def test_words_that_hang_on_the_local_clock_are_refused(word):
 def test_a_type_that_is_no_time_is_a_type_error(bad):
     with pytest.raises(BadOptionType, match="start="):
         parse_time(bad, option="start")
+
+
+@pytest.mark.parametrize("bad", ["00:00:30", "12:30", "5:30 pm", "10:00Z", "T10:00", "1:02:03.5", " 7:05 "])
+def test_a_time_of_day_without_a_day_is_not_taken_for_one_of_today(bad):
+    with pytest.raises(BadOption, match="names no day"):
+        parse_time(bad)
+
+
+FIRST, LAST = NEW_YEAR, NEW_YEAR + 90_000_000_000
+"""A recording of a minute and a half."""
+
+
+@pytest.mark.parametrize(
+    "told, after_s",
+    [
+        ("00:00:30", 30),
+        ("0:01", 60),
+        ("00:00:00.5", 0.5),
+        ("30s", 30),
+        ("1min 5s", 65),
+        ("1m5s", 65),
+        ("30", 30),
+        (dt.timedelta(seconds=30), 30),
+        (np.timedelta64(30, "s"), 30),
+        (pd.Timedelta("30s"), 30),
+        ("-30s", 60),
+        ("-00:00:30", 60),
+        (dt.timedelta(seconds=-30), 60),
+        ("0s", 0),
+        ("90s", 90),
+        ("-90s", 0),
+        ("2026-01-01 00:00:30", 30),
+        (pd.Timestamp("2026-01-01 00:01:30", tz="UTC"), 90),
+        (NEW_YEAR + 1_000_000_000, 1),
+    ],
+)
+def test_a_time_in_a_recording_can_be_told_from_its_start_or_its_end(told, after_s):
+    assert time_within(told, FIRST, LAST) == FIRST + round(after_s * 1e9)
+
+
+@pytest.mark.parametrize("number, after_s", [(0, 0), (30, 30), (0.25, 0.25), (-30, 60), (np.float64(30), 30), (90, 90)])
+def test_where_numbers_are_seconds_they_count_from_the_start_and_negative_ones_from_the_end(number, after_s):
+    assert time_within(number, FIRST, LAST, numbers=True) == FIRST + round(after_s * 1e9)
+
+
+def test_what_a_float_lost_by_rounding_does_not_lie_outside():
+    assert time_within(90.0000000001, FIRST, LAST, numbers=True) == LAST
+
+
+@pytest.mark.parametrize(
+    "told, reading",
+    [
+        ("1999-01-01", "1999-01-01 00:00:00 UTC lies outside"),
+        ("91s", "91 s after its start lies outside"),
+        ("-00:02", "120 s before its end lies outside"),
+        (120, "120 s after its start"),
+        (-90.5, "90.5 s before its end"),
+        ("2000", "2000-01-01 00:00:00 UTC lies outside"),
+    ],
+)
+def test_a_time_outside_is_refused_with_how_it_was_read_and_what_there_is(told, reading):
+    with pytest.raises(BadOption) as caught:
+        time_within(told, FIRST, LAST, option="start", numbers=True)
+    words = str(caught.value)
+    assert words.startswith(f"start={told!r}: {reading}")
+    assert "from 2026-01-01 00:00:00 UTC to 2026-01-01 00:01:30 UTC (90 s)" in words
+    assert "'30s'" in words and "negative ones count back from its end" in words
+
+
+def test_where_times_outside_are_allowed_those_from_the_start_are_not():
+    assert time_within("2025-01-01", FIRST, LAST, inside=False) < FIRST
+    with pytest.raises(BadOption, match="91 s after its start"):
+        time_within("91s", FIRST, LAST, inside=False)
+
+
+@given(st.text() | st.integers() | st.floats() | st.booleans() | st.none() | st.timedeltas() | st.fractions())
+def test_whatever_is_given_the_answer_lies_inside_or_is_a_bad_option(value):
+    try:
+        answer = time_within(value, FIRST, LAST, numbers=True)
+    except BadOption:
+        return
+    assert FIRST <= answer <= LAST
 
 
 def test_the_examples_in_the_docstrings_run():

@@ -189,8 +189,9 @@ def rows(
     >>> len(got), got.span_s, got.numbers("tps").tolist()
     (2, 1.0, [1.0, 2.0])
     """
-    begin = None if start is None else parse_time(start, option="start")
-    stop = None if end is None else parse_time(end, option="end")
+    time_of = getattr(getattr(data, "feed", None), "time_of", parse_time) if is_topic(data) else parse_time
+    begin = None if start is None else time_of(start, option="start")
+    stop = None if end is None else time_of(end, option="end")
     if begin is not None and stop is not None and begin >= stop:
         raise BadOption(f"start={start!r} is not before end={end!r}")
     extras = [*optional, *(("gap_before",) if time and gaps is None else ())]

@@ -5,16 +5,25 @@ Importing it needs the core install alone. A verb that needs more says which ext
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import AurigraphError, UsageError
 from . import doctor, export, info, lab, rebuild, record, replay, sample, serve, watch
+from .text import plain
+from .words import Word, translated, vocabulary
 
 __all__ = ["app", "main"]
+
+MOST_CHARS = 2_000
+"""Of an error's message; what servers and files are called may be of any length."""
 
 # Plain help: in rich's, the name of an extra such as [lab] would be read as a style, and vanish.
 app = typer.Typer(
@@ -57,8 +66,42 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Exit codes: 0 done, 1 it could not be done, 2 it was asked for wrongly, 130 interrupted.
     """
+    words = list(sys.argv[1:] if args is None else args)
     try:
-        app(args=args, prog_name="aurigraph-nb")
+        app(args=words, prog_name="aurigraph-nb")
     except AurigraphError as error:
-        typer.echo(f"aurigraph-nb: {error}", err=True)
+        _complain(translated(str(error), _words_of(words)))
         raise SystemExit(2 if isinstance(error, UsageError) else 1) from None
+    except OSError as error:
+        if error.errno != errno.EPIPE:  # nobody reads any more: nothing is left to say
+            _complain(_reason(error))
+        _let_go_of_output()
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _words_of(words: Sequence[str]) -> dict[str, Word]:
+    """What the verb of a command line calls the arguments of Python calls."""
+    verb = next((word for word in words if not word.startswith("-")), None)
+    if verb is None:
+        return {}
+    group: Any = typer.main.get_command(app)
+    return vocabulary(verb, group.commands[verb]) if verb in group.commands else {}
+
+
+def _complain(message: str) -> None:
+    with contextlib.suppress(OSError):
+        typer.echo(f"aurigraph-nb: {plain(message, MOST_CHARS)}", err=True)
+
+
+def _reason(error: OSError) -> str:
+    """What the system would not do, in a line."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error or type(error).__name__}"
+
+
+def _let_go_of_output() -> None:
+    """What could not be written is not tried again at the exit of the process, which would complain of it."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

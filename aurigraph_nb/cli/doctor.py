@@ -35,7 +35,7 @@ _COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red", Level.SK
 
 
 def doctor(
-    url: Annotated[str, typer.Argument(help="ws:// or wss:// URL of a node or of one of its topics.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="ws:// or wss:// URL of a node or of one of its topics.")],
     token: Annotated[
         str | None, typer.Option(help="Token for the server; AURIGRAPH_TOKEN is used for the host of AURIGRAPH_URL.")
     ] = None,
@@ -73,7 +73,7 @@ def read_target(url: str, token: str | None, environ: Mapping[str, str], protoco
     try:
         protocol, full = tell(url, protocol)
     except BadUrl:
-        if urlsplit(url).path not in ("", "/"):
+        if not _names_no_path(url):
             raise  # which of several a path means is for the user to say
         protocol, full = tell(url, "portal")
     endpoints = PROTOCOLS[protocol].endpoints(full)
@@ -102,6 +102,13 @@ def read_target(url: str, token: str | None, environ: Mapping[str, str], protoco
         raise BadOption(f"A token is not sent over ws:// to another machine ({target.shown}); use wss://.")
     secrets = {s for s in (*values, *raw, target.token or "") if len(s) >= MIN_SECRET_CHARS}
     return replace(target, secrets=frozenset(secrets | {unquote(s) for s in secrets}))
+
+
+def _names_no_path(url: str) -> bool:
+    try:
+        return urlsplit(url).path in ("", "/")
+    except ValueError:  # no URL at all
+        return False
 
 
 def _token_of(host: str, environ: Mapping[str, str]) -> str | None:

@@ -11,16 +11,18 @@ import typer
 from ..exporting.export import FORMATS
 from ..exporting.export import export as export_recording
 from ..reading.recording import RecordingRecovered, open_recording
-from .text import plain
+from .text import names, plain
+
+FIRST = 'First time, such as "2026-01-01 12:00" (UTC); or since the start: 30s, 00:05:00; or before the end: -30s.'
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="Directory of the recording.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Directory of the recording.")],
     to: Annotated[str, typer.Option(help=f"The format: {', '.join(FORMATS)}.")],
     topics: Annotated[
         str | None, typer.Option(help="Topics, with commas between. Default: all that were recorded.")
     ] = None,
-    start: Annotated[str | None, typer.Option(help='First time, such as "2026-01-01 12:00"; UTC.')] = None,
+    start: Annotated[str | None, typer.Option(help=FIRST)] = None,
     end: Annotated[str | None, typer.Option(help="Time from which on nothing is exported.")] = None,
     out: Annotated[Path | None, typer.Option(help="The target. Default: beside the recording.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
@@ -46,7 +48,7 @@ def export(
         recording,
         to,
         out,
-        topics=None if topics is None else [name.strip() for name in topics.split(",") if name.strip()],
+        topics=names(topics, "--topics"),
         start=start,
         end=end,
         overwrite=overwrite,

@@ -14,7 +14,7 @@ from .text import plain
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="Directory of the recording.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Directory of the recording.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Look at every file: checksums, counts, order. Exit code 1 if one is off.")

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,9 @@ from typing import Annotated
 import typer
 
 from ..errors import BadOption, FileError, UsageError
+from ..recording.verify import many
 from .extras import need
+from .text import plain
 
 FIRST = "01-tour.ipynb"
 LEDGER = ".aurigraph-notebooks.json"
@@ -25,6 +27,10 @@ LEDGER = ".aurigraph-notebooks.json"
 
 STOP_WITHIN_S = 20.0
 """How long JupyterLab may take to end its kernels before it is killed."""
+
+
+DEFAULTS = Path(__file__).with_name("jupyter")
+"""Folder of our defaults of JupyterLab's settings: it asks nobody whether it may fetch news. The user's own win."""
 
 
 class Action(StrEnum):
@@ -57,15 +63,22 @@ def lab(
       aurigraph-nb lab -- --ip=127.0.0.2
     """
     need("lab", "jupyterlab", "ipykernel", verb="lab")
-    for action, name in sync(packaged_notebooks(), dir):
-        if action is Action.KEEP:
-            typer.echo(f"Kept {dir / name}: you changed it. Rename it to get the one of this version.")
-        elif action is not Action.CURRENT:
-            typer.echo(f"{action.capitalize()} {dir / name}")
+    for line in told(sync(packaged_notebooks(), dir), dir):
+        typer.echo(line)
     code = run(command(dir.resolve(), browser=browser, port=port, extra=context.args))
     if code:
         typer.echo(f"aurigraph-nb: JupyterLab ended with code {code}; what it said stands above.", err=True)
         raise typer.Exit(1)
+
+
+def told(done: Sequence[tuple[Action, str]], folder: Path) -> Iterator[str]:
+    """What was done to the copies: a line for each that was kept, and one for all others."""
+    for action, name in done:
+        if action is Action.KEEP:
+            yield plain(f"Kept {folder / name}: you changed it. Rename it to get the one of this version.", 500)
+    counts = {action: sum(was is action for was, _ in done) for action in (Action.COPY, Action.REFRESH)}
+    if said := ", ".join(f"{action} {many(count, 'file')}" for action, count in counts.items() if count):
+        yield plain(f"{said.capitalize()}: {folder}", 500)
 
 
 def packaged_notebooks() -> Path:
@@ -175,6 +188,12 @@ def command(folder: Path, *, browser: bool, port: int | None, extra: Sequence[st
     return [sys.executable, "-m", "jupyterlab", *ours, *extra]
 
 
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of JupyterLab: the one given, with our defaults behind what it names itself."""
+    own = given.get("JUPYTER_CONFIG_PATH")
+    return {**given, "JUPYTER_CONFIG_PATH": os.pathsep.join([own, str(DEFAULTS)] if own else [str(DEFAULTS)])}
+
+
 def run(line: Sequence[str], *, stop_within_s: float = STOP_WITHIN_S) -> int:
     """Run a command to its end and return its exit code; 0 if Ctrl-C or SIGTERM ended it.
 
@@ -188,7 +207,7 @@ def run(line: Sequence[str], *, stop_within_s: float = STOP_WITHIN_S) -> int:
 
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with subprocess.Popen(line) as process:
+        with subprocess.Popen(line, env=environment(os.environ)) as process:
             while not stopped and process.poll() is None:
                 _wait(process, 0.2)
             if stopped:

@@ -15,7 +15,7 @@ from .text import plain
 
 
 def rebuild(
-    path: Annotated[Path, typer.Argument(help="Directory of the recording.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Directory of the recording.")],
     left: Annotated[
         bool, typer.Option("--left", help="Seal only what recorders that are no more left unsealed.")
     ] = False,

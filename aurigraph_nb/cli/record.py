@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Protocol
 
 import typer
 from rich.console import Console, RenderableType
@@ -15,15 +15,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-import aurigraph_nb as ag
-
 from ..durations import seconds
 from ..errors import BadOption
 from ..recorder import Progress, size
 from ..recording.verify import many
 from ..session import State
 from ..status import Status
-from .text import plain
+from .text import names, plain
+from .watch import ERROR_CHARS, INSECURE, feed_of
 
 LOOK_S = 0.5
 """Time from one picture to the next."""
@@ -70,6 +69,7 @@ def record(
         str | None, typer.Option(help="Where sealed segments are copied, such as s3://bucket/path.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the recorder. Default: a random one.")] = None,
+    insecure_token_host: Annotated[list[str] | None, typer.Option(help=INSECURE)] = None,
 ) -> None:
     """Record a network: every frame as it comes, into a directory.
 
@@ -82,23 +82,16 @@ def record(
     """
     url, path = _url_and_path(places)
     limit_s = None if length is None else seconds(length, option="--for")
-    wanted = None if topics is None else [name.strip() for name in topics.split(",") if name.strip()]
+    wanted = names(topics, "--topics")
     console = Console()
     with _polite_end():
-        feed = _feed(url, token, protocol)
+        feed = feed_of(url, token, protocol, insecure_token_host or ())
         try:
             recorder = feed.record(path, wanted, durability=durability, mirror=mirror, name=name)
             code = follow(recorder, feed, console, duration_s=limit_s)
         finally:
             feed.close()
     raise typer.Exit(code)
-
-
-def _feed(url: str | None, token: str | None, protocol: str | None) -> Any:
-    if url is not None:
-        return ag.connect(url, token=token, protocol=protocol)
-    how: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
-    return ag.simulate(**how)
 
 
 def _url_and_path(places: list[str]) -> tuple[str | None, str]:
@@ -170,10 +163,11 @@ def _finish(recorder: Running, status: Status, console: Console) -> int:
         return 130
     progress = recorder.progress()
     console.print(Text(closing_line(progress)), soft_wrap=True)
-    failed = progress.error is not None or status.state is State.ERROR
-    if status.state is State.ERROR and status.error:
-        console.print(Text(f"The feed ended: {plain(status.error, 300)}", style="red"), soft_wrap=True)
-    return 1 if failed else 0
+    silent = status.error is not None and not progress.frames
+    if (status.state is State.ERROR or silent) and status.error:
+        words = "Nothing came" if silent else "The feed ended"
+        console.print(Text(f"{words}: {plain(status.error, ERROR_CHARS)}", style="red"), soft_wrap=True)
+    return 1 if silent or progress.error is not None or status.state is State.ERROR else 0
 
 
 def closing_line(progress: Progress) -> str:
@@ -185,9 +179,9 @@ def closing_line(progress: Progress) -> str:
         f"Open it with ag.open_recording({path!r}), or look at it with: aurigraph-nb info {path}",
     ]
     if progress.error is not None:
-        lines.insert(0, f"The recording ended early: {plain(progress.error, 300)}")
+        lines.insert(0, f"The recording ended early: {plain(progress.error, ERROR_CHARS)}")
     if progress.sealing_error is not None:
-        told = plain(progress.sealing_error, 300)
+        told = plain(progress.sealing_error, ERROR_CHARS)
         lines.append(f"Not everything could be sealed or mirrored ({told}); the journal has all of it.")
     return "\n".join(lines)
 
@@ -195,8 +189,8 @@ def closing_line(progress: Progress) -> str:
 def render(progress: Progress, status: Status, name: str) -> RenderableType:
     """The picture. Everything that came from the network is laid out as plain text."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="ellipsis", no_wrap=True)
+    table.add_column(style="dim", no_wrap=True, min_width=len("recording"))
+    table.add_column(overflow="fold")
     table.add_row("recording", Text(plain(name, 100), style="bold"))
     table.add_row("into", Text(plain(progress.path, 300)))
     table.add_row("feed", Text(str(status.state), style=_COLOURS.get(status.state, "yellow")))
@@ -209,7 +203,7 @@ def render(progress: Progress, status: Status, name: str) -> RenderableType:
     table.add_row("lost", Text(f"{progress.lost:,}", style="bold red" if progress.lost else ""))
     for error in (progress.error, progress.sealing_error, status.error):
         if error:
-            table.add_row("error", Text(plain(error, 300), style="red"))
+            table.add_row("error", Text(plain(error, ERROR_CHARS), style="red"))
     return table
 
 

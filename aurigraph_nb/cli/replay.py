@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,14 +16,18 @@ from ..replay import checked_speed, chosen_runs, chosen_span
 from ..replay import replay as play
 from ..rerun import Rerun
 from . import watch
-from .serve import PORT, stop_signals
-from .text import plain
+from .serve import PORT, stop_signals, warn_of_others
+from .text import names, plain
+
+FIRST = (
+    "First time that is played, such as 2026-01-01T12:00; or since the start: 30s, 00:05:00; or before the end: -30s."
+)
 
 
 def replay(
-    path: Annotated[Path, typer.Argument(help="Directory of the recording.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Directory of the recording.")],
     speed: Annotated[str, typer.Option(help="Seconds of the recording in a second, or max.")] = "1",
-    start: Annotated[str | None, typer.Option(help="First time that is played, such as 2026-01-01T12:00.")] = None,
+    start: Annotated[str | None, typer.Option(help=FIRST)] = None,
     end: Annotated[str | None, typer.Option(help="Time from which on nothing is played.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end, until Ctrl-C.")] = False,
     topics: Annotated[str | None, typer.Option(help="Topics to show, with commas between. Default: all.")] = None,
@@ -62,8 +65,8 @@ def replay(
         warnings.simplefilter("ignore", RecordingRecovered)
         recording = open_recording(path, recover=False)
     if not serve:
-        names = _names(topics)
-        _show(recording, speed=wanted, start=start, end=end, loop=loop, topics=names, recorder=recorder)
+        options: dict[str, Any] = {"speed": wanted, "start": start, "end": end, "loop": loop, "recorder": recorder}
+        _show(recording, topics=names(topics, "--topics"), **options)
     runs = chosen_runs(recording, recorder)
     start_ns, end_ns = chosen_span(runs, start, end)
     rerun = Rerun(
@@ -91,10 +94,6 @@ def _speed(text: str) -> float | str:
         return float(text)
     except ValueError:
         return text
-
-
-def _names(topics: str | None) -> Sequence[str] | None:
-    return None if topics is None else [name.strip() for name in topics.split(",") if name.strip()]
 
 
 def _show(recording: Recording, **options: Any) -> None:
@@ -143,6 +142,7 @@ def _announce(rerun: Rerun, recording: Recording) -> None:
         typer.echo(f"  {name:<13} {url}")
     if rerun.options.tokens:
         typer.echo("Clients need a token.")
+    warn_of_others(rerun.options.host, bool(rerun.options.tokens))
     if rerun.player.paused:
         typer.echo("It begins when the first client connects.")
     typer.echo("Ctrl-C stops it.")

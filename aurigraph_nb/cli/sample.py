@@ -14,8 +14,11 @@ from ..sample import sample as make_sample
 
 
 def sample(
-    scenario: Annotated[str, typer.Argument(help="steady, quiet, spike, leader-churn, jailing, outage or partition.")],
-    path: Annotated[Path, typer.Argument(help="Directory that does not exist yet, or is empty.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(metavar="SCENARIO", help="steady, quiet, spike, leader-churn, jailing, outage or partition."),
+    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Directory that does not exist yet, or is empty.")],
     duration: Annotated[str, typer.Option(help="Length: seconds, or a text like '20min'.")] = "20min",
     seed: Annotated[int, typer.Option(help="What all randomness comes from.")] = 0,
     rate: Annotated[float | None, typer.Option(help="Frames a second over all topics.")] = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from ..node import QUIRKS, SCENARIOS, NodeServer
 from ..node import options as node_options
 from ..node.http import CHAIN, HEALTH, METRICS, STATS
+from .text import plain
 
 PORT = 9003
 """The port of the documented development node."""
@@ -128,7 +130,33 @@ def _announce(node: NodeServer) -> None:
         typer.echo(f"  {what:<13} {web}{path}")
     if node.options.tokens:
         typer.echo("Clients need a token.")
+    warn_of_others(node.options.host, bool(node.options.tokens))
     typer.echo("Ctrl-C stops it.")
+
+
+def warn_of_others(host: str, tokens: bool) -> None:
+    """Say so if other machines can connect."""
+    if reach(host) is None:
+        return
+    keys = "" if tokens else ", and no token is asked of them (--token)"
+    typer.echo(
+        f"Warning: everyone {reach(host)} can connect{keys}. --host 127.0.0.1 keeps it to this machine.", err=True
+    )
+
+
+def reach(host: str) -> str | None:
+    """Where those are that can connect to an address beside this machine; None if there are none.
+
+    >>> reach("127.0.0.1"), reach("localhost"), reach("0.0.0.0"), reach("192.168.1.2")
+    (None, None, 'on its networks', 'who reaches 192.168.1.2')
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None if host == "localhost" else f"who reaches {plain(host, 100)}"
+    if address.is_loopback:
+        return None
+    return "on its networks" if address.is_unspecified else f"who reaches {address}"
 
 
 @contextlib.contextmanager

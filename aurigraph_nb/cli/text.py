@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..errors import BadOption
+
 STAND_IN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -18,3 +20,16 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "…")
     return text
+
+
+def names(text: str | None, option: str) -> list[str] | None:
+    """The names in a text, with commas between; None for none.
+
+    :raises BadOption: if it holds no name
+    """
+    if text is None:
+        return None
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise BadOption(f"{option}={text!r}: at least one name was expected, with commas between several.")
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -19,7 +19,7 @@ import aurigraph_nb as ag
 from ..durations import seconds
 from ..errors import BadOption
 from ..gaps import Gap
-from ..schema import LOCAL_COLUMNS, Record
+from ..schema import LOCAL_COLUMNS, Kind, Record, columns
 from ..session import State
 from ..status import Status, TopicStatus
 from .text import plain
@@ -32,6 +32,9 @@ GAPS = 3
 """Gaps shown, the latest."""
 FIELDS = 5
 """Fields shown of a row."""
+ERROR_CHARS = 2_000
+"""Of an error that is shown: all that the package ever says, and a bound to what servers say."""
+INSECURE = "Host to which a token may go over unencrypted ws://; repeat for more."
 FIRST_ROW_WITHIN_S = 10.0
 """How long --once waits for a first row."""
 ALL_TOPICS_WITHIN_S = 1.5
@@ -83,13 +86,15 @@ class View:
 
 def watch(
     url: Annotated[
-        str | None, typer.Argument(help="ws:// or wss:// URL; without it a local node is started and watched.")
+        str | None,
+        typer.Argument(metavar="[URL]", help="ws:// or wss:// URL; without it a local node is started and watched."),
     ] = None,
     token: Annotated[str | None, typer.Option(help="Token for the server; see also AURIGRAPH_TOKEN.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol, where the URL does not tell it.")] = None,
     duration: Annotated[str | None, typer.Option(help="End after so long: seconds, or a text like '5min'.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Print one table when first rows are there, and end.")] = False,
     interval: Annotated[str, typer.Option(help="Time from one picture to the next, at least 0.1 s.")] = "0.5",
+    insecure_token_host: Annotated[list[str] | None, typer.Option(help=INSECURE)] = None,
 ) -> None:
     """Watch a network in the terminal.
 
@@ -105,7 +110,7 @@ def watch(
     if interval_s < 0.1:
         raise BadOption(f"--interval {interval} is too short to read; expected at least 0.1 seconds.")
     limit_s = None if duration is None else seconds(duration, option="--duration")
-    feed: Any = ag.simulate() if url is None else ag.connect(url, token=token, protocol=protocol)
+    feed = feed_of(url, token, protocol, insecure_token_host or ())
     try:
         code = follow(feed, Console(), duration_s=limit_s, once=once, interval_s=interval_s)
     except KeyboardInterrupt:
@@ -113,6 +118,16 @@ def watch(
     finally:
         feed.close()
     raise typer.Exit(code)
+
+
+def feed_of(url: str | None, token: str | None, protocol: str | None, insecure_token_hosts: Sequence[str] = ()) -> Any:
+    """The feed that a verb was asked for: of a server, or without a URL of a local node that is started for it."""
+    if url is not None:
+        return ag.connect(url, token=token, protocol=protocol, insecure_token_hosts=insecure_token_hosts)
+    if token is not None:
+        raise BadOption("token=…: without a URL a local node is started, which needs none; name the URL of the server.")
+    how: dict[str, Any] = {} if protocol is None else {"protocol": protocol}
+    return ag.simulate(**how)
 
 
 def follow(
@@ -210,7 +225,7 @@ def _headline(view: View) -> Text:
         wait_s = max(0.0, (status.next_try_ns - view.now_ns) / 1e9)
         text.append(f"  attempt {status.attempts}, next try in {wait_s:.0f} s", style="yellow")
     if status.error:
-        text.append(f"\n{plain(status.error, 300)}", style="red")
+        text.append(f"\n{plain(status.error, ERROR_CHARS)}", style="red")
     return text
 
 
@@ -268,17 +283,26 @@ def _newest(view: View) -> Table:
 def summary(row: Record) -> str:
     """The first fields of a row that say something: ``tps=8,512,345 cpu_percent=41.3``."""
     skipped = {*LOCAL_COLUMNS, "timestamp", "extra"}
-    said = ((name, getattr(row, name)) for name in row.__struct_fields__ if name not in skipped)
-    shown = [f"{name}={_value(value)}" for name, value in said if value is not None]
+    said = ((column, getattr(row, column.name)) for column in columns(type(row)) if column.name not in skipped)
+    shown = [f"{column.name}={_value(value, column.kind)}" for column, value in said if value is not None]
     return " ".join(shown[:FIELDS])
 
 
-def _value(value: object) -> str:
+def _value(value: object, kind: Kind | None = None) -> str:
+    if kind is Kind.TIME and isinstance(value, int):
+        return f"{_day(value)}{_clock(value)}"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else plain(value, 24)
 
 
+def _moment(ns: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=ns // 1000)
+
+
 def _clock(ns: int) -> str:
-    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=ns // 1000)
-    return moment.strftime("%H:%M:%S.%f")[:-3]
+    return _moment(ns).strftime("%H:%M:%S.%f")[:-3]
+
+
+def _day(ns: int) -> str:
+    return _moment(ns).strftime("%Y-%m-%dT")

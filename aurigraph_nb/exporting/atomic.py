@@ -26,7 +26,7 @@ def written(path: Path, *, overwrite: bool, directory: bool) -> Iterator[Path]:
     """
     path = path.absolute()
     if os.path.lexists(path) and not overwrite:
-        raise RecordingError(f"Cannot export to {path}: something is there. Name another place, or say overwrite.")
+        raise RecordingError(f"Cannot export to {path}: something is there. Name another place, or say overwrite=True.")
     _refuse_foreign(path)
     draft = disk.temporary(path)
     try:

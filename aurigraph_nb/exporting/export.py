@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ..durations import parse_time
 from ..errors import BadOption, BadOptionType
 from ..gaps import GAP_SCHEMA, Gap, gaps_to_table
 from ..reading.scale import GAPS, view_names
@@ -51,8 +50,9 @@ def export(
     :param to: the format
     :param path: the target; default: beside the recording (``friday`` gives ``friday-csv/``, or ``friday.mcap``)
     :param topics: default: all that were recorded
-    :param start: first time, included, by server time as in ``to_pandas`` (of MCAP: by receive time)
-    :param end: time from which on nothing is written
+    :param start: first time, included, by server time as in ``to_pandas`` (of MCAP: by receive time); or since the
+        recording's start: a duration such as "30s", or a time of day such as "00:00:30"
+    :param end: time from which on nothing is written; told like ``start``
     :param overwrite: replace what is at ``path``: a file, or a directory with nothing but such tables in it
     :param progress: show a bar where there is a terminal or a notebook
     :returns: the target, absolute
@@ -67,7 +67,8 @@ def export(
         if not isinstance(flag, bool):
             raise BadOptionType(f"{name}={flag!r}: expected True or False")
     chosen = _topics(recording, topics)
-    times = tuple(None if t is None else parse_time(t, option=o) for t, o in ((start, "start"), (end, "end")))
+    named = ((start, "start"), (end, "end"))
+    times = tuple(None if t is None else recording.time_of(t, option=o) for t, o in named)
     if times[0] is not None and times[1] is not None and times[0] >= times[1]:
         raise BadOption(f"start={start!r} is not before end={end!r}: there is no time between them")
     job = _Job(recording, chosen, all_topics=topics is None, start_ns=times[0], end_ns=times[1])

@@ -154,9 +154,9 @@ def names() -> list[str]:
 
 def _number(name: str, value: Any, least: float, most: float, unit: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadOptionType(f"{name}={value!r} is no number; expected {least:g} to {most:g} {unit}.")
+        raise BadOptionType(f"{name}={value!r} is no number; expected {least:,.9g} to {most:,.9g} {unit}.")
     if not least <= value <= most:
-        raise BadOption(f"{name}={value!r} is out of range; expected {least:g} to {most:g} {unit}.")
+        raise BadOption(f"{name}={value!r} is out of range; expected {least:,.9g} to {most:,.9g} {unit}.")
     return float(value)
 
 
@@ -211,13 +211,24 @@ def _tls(context: Any, cert: str | Path | None, key: str | Path | None) -> tls.S
     if context is not None:
         raise BadOption("ssl= and tls_cert=/tls_key= were both given; give one of them.")
     if cert is None:
-        raise BadOption(f"tls_key={str(key)!r} was given without tls_cert=; a certificate is needed too.")
+        raise BadOption(f"tls_key={str(key)!r} was given without tls_cert=…; the certificate is missing.")
     made = tls.create_default_context(tls.Purpose.CLIENT_AUTH)
     try:
         made.load_cert_chain(cert, key)
     except OSError as error:  # ssl.SSLError is one
-        raise BadOption(
-            f"tls_cert={str(cert)!r}, tls_key={None if key is None else str(key)!r} cannot be read ({error}); "
-            "expected PEM files of a certificate and its key."
-        ) from error
+        raise BadOption(_tls_words(cert, key, error)) from error
     return made
+
+
+def _tls_words(cert: str | Path, key: str | Path | None, error: OSError) -> str:
+    """Why a certificate and its key cannot be used."""
+    given = f"tls_cert={str(cert)!r}" + ("" if key is None else f", tls_key={str(key)!r}")
+    for path in (cert, key):
+        if path is not None and not Path(path).is_file():
+            return f"{given}: there is no file {str(path)!r}; expected PEM files of a certificate and its key."
+    if key is None:
+        return f"{given} holds no key, and none was given; name the PEM file of the key by tls_key=…."
+    return (
+        f"{given} cannot be used ({getattr(error, 'reason', None) or error.strerror or error}); "
+        "expected PEM files of a certificate and of the key that belongs to it."
+    )

@@ -7,6 +7,7 @@ this machine and would otherwise, once in some ten thousand times, be connected 
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 
@@ -57,9 +58,11 @@ class Port:
             made.bind(address)
         except OSError as error:
             made.close()
+            remedy = "choose another port, or 0 for any free one"
+            if error.errno == errno.EADDRNOTAVAIL:
+                remedy = "expected an address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 for all"
             raise BadOption(
-                f"host={self.host!r}, port={self.number} cannot be listened on ({error.strerror or error}); "
-                "choose another port, or 0 for any free one."
+                f"host={self.host!r}, port={self.number} cannot be listened on ({error.strerror or error}); {remedy}."
             ) from error
         self.number = made.getsockname()[1]
         return made

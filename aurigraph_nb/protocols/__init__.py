@@ -111,7 +111,7 @@ def _split(url: str) -> SplitResult:
     if not parts.hostname:
         raise BadUrl(f"{redact(url)} names no host; expected a URL {_EXAMPLE}")
     if parts.username or parts.password:
-        raise BadUrl(f"{redact(url)} carries a user or password; give a token as connect(url, token=…) instead")
+        raise BadUrl(f"{redact(url)} carries a user or password; give a token by token=… instead")
     return parts
 
 

@@ -13,6 +13,10 @@ from ..recording.recover import Recovered
 from ..recording.verify import Finding, many
 from .source import RecorderInfo, Source
 
+SHOWN = 50
+"""Topics, recorders and findings that a report lists of each."""
+LINE_CHARS = 500
+
 
 class TopicInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One topic of a recording."""
@@ -85,7 +89,7 @@ class RecordingInfo(msgspec.Struct, frozen=True, kw_only=True):
         return {**plain, **{name: getattr(self, name) for name in derived}}
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(map(_printable, self._lines()))
 
     __repr__ = __str__
 
@@ -104,12 +108,26 @@ class RecordingInfo(msgspec.Struct, frozen=True, kw_only=True):
             left = "not sealed" if self.unsealed else "sealed"
         yield f"  {many(self.segments, 'segment')}, {left}; {many(self.gaps, 'gap')}"
         width = max((len(topic.name) for topic in self.topics), default=0)
-        for topic in self.topics:
+        for topic in self.topics[:SHOWN]:
             yield f"  {topic.name:<{width}}  {topic.rows:>12,} rows  {topic.bytes:>14,} bytes  {topic.gaps:>5,} gaps"
-        for recorder in self.recorders:
+        yield from _more(self.topics, "topics")
+        for recorder in self.recorders[:SHOWN]:
             yield f"  by {recorder.id}, {recorder.state}, from {recorder.url}"
-        yield from (f"  recovered: {told}" for told in self.recovered)
-        yield from (f"  damage: {finding}" for finding in self.damage)
+        yield from _more(self.recorders, "recorders")
+        yield from (f"  recovered: {told}" for told in self.recovered[:SHOWN])
+        yield from _more(self.recovered, "recovered")
+        yield from (f"  damage: {finding}" for finding in self.damage[:SHOWN])
+        yield from _more(self.damage, "findings of damage")
+
+
+def _more(listed: Sequence[object], what: str) -> Iterator[str]:
+    if len(listed) > SHOWN:
+        yield f"  … and {len(listed) - SHOWN:,} more {what}; to_dict() has all"
+
+
+def _printable(line: str) -> str:
+    line = line if len(line) <= LINE_CHARS else line[: LINE_CHARS - 1] + "…"
+    return "".join(c if c.isprintable() else "�" for c in line)
 
 
 def shown_time(ns: int) -> str:

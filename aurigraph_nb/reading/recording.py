@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from .. import session as fsm
 from ..dial import Options
-from ..errors import BadOption, BadUrl, FeedClosed, UnknownTopic
+from ..durations import offset_ns, parse_time, shown_time, time_within
+from ..errors import BadOption, BadUrl, FeedClosed
 from ..feed import Feed
 from ..missing import Gaps
 from ..protocols import PATHS, Undecoded, WireProtocol
@@ -34,7 +35,7 @@ from ..recording.rebuild import Rebuilt
 from ..recording.recover import Recovered
 from ..recording.verify import Finding, Verification
 from ..schema import Record
-from ..session import State
+from ..session import State, brief
 from ..status import Status, TopicStatus
 from ..tape import Run
 from ..topic import Topic
@@ -83,6 +84,32 @@ class Recording(Feed):
     (60, True)
     """
 
+    _PLUMBING = frozenset(
+        {
+            "callback_errors",
+            "connect",
+            "connections",
+            "control",
+            "disconnect",
+            "join",
+            "node",
+            "on_change",
+            "on_connect",
+        }
+        | {
+            "on_disconnect",
+            "on_error",
+            "on_exhausted",
+            "on_reconnected",
+            "on_reconnecting",
+            "raw",
+            "reconnect",
+            "record",
+        }
+        | {"recorders", "runs", "send", "source", "warn"}
+    )
+    """What needs a feed that goes on raises here."""
+
     def __init__(
         self, source: Source, *, title: str = "", recovered: Sequence[Recovered] = (), truth: Truth | None = None
     ) -> None:
@@ -122,13 +149,34 @@ class Recording(Feed):
             self._topics[name] = self._make_topic(name, record_of(self.source.protocol, name))
 
     def _other_topic(self, name: object) -> Topic[Any]:
-        raise UnknownTopic(f"there is no topic {name!r} in this recording; it has {', '.join(self._topics)}")
+        raise self._no_topic(name, "this recording")
+
+    def __repr__(self) -> str:
+        known = f"{sum(self.source.count(topic) for topic in self.recorded_topics):,} rows"
+        figures = self.source.figures()
+        if figures.first_ns is not None and figures.last_ns is not None:
+            known += f", {shown_time(figures.first_ns)} to {shown_time(figures.last_ns)}"
+        topics = ", ".join(self.recorded_topics)
+        return f"<{type(self).__name__} {brief(self.name)}: {known}, of {brief(topics, 120) or 'no topic'}>"
 
     # What a feed says about itself
 
     def now_ns(self) -> int:
         """The end of the recording: receive time of the last frame, ns since 1970 UTC."""
         return self.source.figures().last_ns or self.source.created_ns
+
+    def time_of(self, value: Any, *, option: str) -> int:
+        """A time, of which the start and the end are those of the recording.
+
+        :raises BadOption: if it is no time, or told from a start or an end, and lies outside
+        """
+        if offset_ns(value, option=option) is None:
+            return parse_time(value, option=option)
+        runs = self.runs()
+        if not runs:
+            raise BadOption(f"{option}={value!r}: nothing was recorded yet, so there is no start to count from")
+        first_ns, last_ns = min(run.start_ns for run in runs), max(run.end_ns for run in runs)
+        return time_within(value, first_ns, last_ns, option=option)
 
     @property
     def status(self) -> Status:
@@ -291,6 +339,7 @@ class Recording(Feed):
         ``df()``, ``pl()``, ``arrow()`` and ``fetchall()``.
 
         :raises MissingExtra: if DuckDB is not installed
+        :raises BadOption: if DuckDB does not understand the query; names the tables, or the columns, that there are
 
         >>> import aurigraph_nb as ag
         >>> ag.sample(duration="10s").sql("SELECT count(*) FROM metrics").fetchall()

@@ -19,11 +19,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import frames
-from ..errors import BadOption, MissingExtra
+from ..errors import BadOption, BadOptionType, MissingExtra, RecordingError
 from ..frames import INDEXES, Index
 from ..gaps import GapBook
 from .rows import ORDER, TIMES
 from .source import Stretch
+from .sqlerrors import query_error
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -164,13 +165,23 @@ class Database:
         """The answer to a query, as a DuckDB relation.
 
         :raises MissingExtra: if DuckDB is not installed
+        :raises BadOption: if DuckDB does not understand the query; names the tables, or the columns, that there are
+        :raises RecordingError: if a file cannot be read
         """
+        if not isinstance(query, str):
+            raise BadOptionType(f"query={query!r}: a text in SQL was expected")
         with self._lock:
             if self._connection is None:
                 self._connection = connection = self._made(topics, gaps)
                 # Widgets keep what they show for ever, and DuckDB complains of what is open at the end of the process.
                 self._closing = weakref.finalize(self, connection.close)
-            return self._connection.sql(query)
+            duckdb = _need("duckdb", "sql()", "DuckDB")
+            try:
+                return self._connection.sql(query)
+            except duckdb.IOException as error:
+                raise RecordingError(f"sql: {error}") from error
+            except duckdb.Error as error:
+                raise query_error(str(error), query, _columns(self._connection)) from error
 
     def close(self) -> None:
         """Forget the views; they are made anew at the next query."""
@@ -188,6 +199,17 @@ class Database:
             del name
             _view(connection, view, schema, stretches)
         return connection
+
+
+def _columns(connection: Any) -> dict[str, list[str]]:
+    """The columns of each view."""
+    found: dict[str, list[str]] = {}
+    views = "(SELECT view_name FROM duckdb_views() WHERE NOT internal)"
+    asked = f"SELECT table_name, column_name FROM duckdb_columns() WHERE table_name IN {views} AND NOT internal"
+    for table, column in connection.execute(asked).fetchall():
+        if not table.startswith(HIDDEN):
+            found.setdefault(table, []).append(column)
+    return found
 
 
 def view_names(topics: Sequence[str] | Mapping[str, Any]) -> list[str]:
@@ -215,6 +237,10 @@ def quoted(name: str, mark: str = '"') -> str:
     return mark + name.replace(mark, mark * 2) + mark
 
 
+HIDDEN = "\N{ZERO WIDTH SPACE}"
+"""What the names of tables begin with that only views look at."""
+
+
 def _view(connection: Any, name: str, schema: pa.Schema, stretches: Sequence[Stretch]) -> None:
     sources = []
     for number, (is_file, pieces) in enumerate(_grouped(stretches)):
@@ -223,11 +249,11 @@ def _view(connection: Any, name: str, schema: pa.Schema, stretches: Sequence[Str
             sources.append(f"read_parquet([{paths}], hive_partitioning = false)")
         else:
             for place, table in enumerate(pieces):
-                sources.append(hidden := f"\N{ZERO WIDTH SPACE}{name} {number} {place}")
+                sources.append(hidden := f"{HIDDEN}{name} {number} {place}")
                 connection.register(hidden, table)
                 sources[-1] = quoted(hidden)
     if not sources:
-        connection.register(hidden := f"\N{ZERO WIDTH SPACE}{name}", schema.empty_table())
+        connection.register(hidden := f"{HIDDEN}{name}", schema.empty_table())
         sources = [quoted(hidden)]
     chosen = ", ".join(expressions(schema))
     selects = " UNION ALL ".join(f"SELECT {chosen} FROM {source}" for source in sources)

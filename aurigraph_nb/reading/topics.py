@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pyarrow as pa
 
 from ..columns import ColumnStore, batch_to_records
-from ..durations import parse_time
 from ..errors import BadOption
 from ..frames import Index
 from ..schema import (
@@ -69,6 +68,12 @@ REBUILD_ROWS = 1_000
 class Recorded(Topic[R]):
     """A topic of a recording. Everything that reads is as on a feed; nothing new comes, so that waiting raises."""
 
+    _PLUMBING = frozenset(
+        {"bring_to", "on_record", "open", "opened", "rise", "store_schema", "subscriptions", "take", "take_async"}
+        | {"unsubscribe", "wait", "wait_async"}
+    )
+    """Waiting raises, as nothing new comes."""
+
     _feed: Recording
 
     def __init__(self, feed: Feed, name: str, record_type: type[R], *, period_s: float | None, key: str | None) -> None:
@@ -96,6 +101,14 @@ class Recorded(Topic[R]):
     def store(self, store: ColumnStore[R]) -> None:
         self._store = store
 
+    def _described(self) -> Iterator[str]:
+        if not self.recorded:
+            yield "not recorded"
+            return
+        yield f"{len(self):,} rows recorded"
+        if gaps := sum(gap.topic in (self.name, "*") for gap in self._feed.source.gaps().rows()):
+            yield f"{gaps:,} {'gap' if gaps == 1 else 'gaps'}"
+
     def __len__(self) -> int:
         """Rows recorded."""
         return self._feed.source.count(self.name)
@@ -116,7 +129,7 @@ class Recorded(Topic[R]):
         return batch_to_records(self.record_type, table.to_batches()[0])[0] if table.num_rows else None
 
     def _select(self, **selection: Any) -> pa.Table:
-        table = self._feed.source.rows(self.name).select(**selection)
+        table = self._feed.source.rows(self.name).select(**self._timed(selection))
         self._feed.warn()
         return table
 
@@ -135,13 +148,14 @@ class Recorded(Topic[R]):
         ``rec.validators.at("2026-01-01 00:05").current`` are the validators by id, ``.table()`` the same as a table.
         Rows count by server time (receive time where it is missing), those of ``time`` itself included.
 
-        :param time: anything pandas reads as a time; naive means UTC
+        :param time: anything pandas reads as a time (naive means UTC); or since the recording's start: a duration such
+            as "5min", or a time of day such as "00:05:00", where negative ones count back from its end
         :raises BadOption: for a time that cannot be read, or a topic that has no state
         """
         if self.record_type not in VIEWS:
             raise BadOption(f"{self.name} has no state: its rows stand alone. Ask for to_pandas(end=…, limit=-1)")
         state = VIEWS[self.record_type]()
-        end_ns = parse_time(time) + 1
+        end_ns = self._feed.time_of(time, option="time") + 1
         self.bring_to(state, end_ns)
         return state
 
@@ -213,6 +227,8 @@ class RecordedValidators(Recorded[Validator], ValidatorsTopic):
 
 class RecordedConsensus(Recorded[Consensus], ConsensusTopic):
     """Recorded states of the consensus."""
+
+    _PLUMBING = frozenset({"totals_before"})
 
     def totals_before(self, end_ns: int | None) -> tuple[int | None, int | None]:
         """The last known numbers of validators, all and active."""

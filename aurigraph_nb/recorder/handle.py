@@ -20,8 +20,9 @@ from ..durations import seconds
 from ..errors import FeedTimeout, RecordingError
 from ..recording.directory import Directory
 from ..recording.locks import Lock
+from ..session import brief
 from .inbox import Inbox
-from .progress import Progress, view
+from .progress import Progress, size, view
 from .sealing import Sealing
 from .writer import Writer
 
@@ -215,7 +216,12 @@ class Recorder:
         )
 
     def __repr__(self) -> str:
-        return f"<Recorder of {self._feed.name}>"
+        state = f"failed: {brief(self.error, 120)}" if self.error else "recording" if self.running else "ended"
+        lost = f", {self.lost:,} lost" if self.lost else ""
+        return (
+            f"<Recorder of {brief(self._feed.name)} into {brief(self.path.name, 60)}: {state}, {self.frames:,} frames, "
+            f"{self.rows:,} rows, {size(self.bytes)}{lost}>"
+        )
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """In a notebook: its progress, as a widget."""

@@ -268,7 +268,7 @@ def _file_system(url: str, options: dict[str, Any]) -> tuple[Any, str]:
         ) from None
     except Exception as exc:  # noqa: BLE001 - its words may hold a secret, and are not repeated
         raise BadOption(
-            f"mirror={redact(url)!r} or its storage_options were refused ({type(exc).__name__}); "
+            f"mirror={redact(url)!r}: the place, or what was given to reach it, was refused ({type(exc).__name__}); "
             f"see the documentation of fsspec for {scheme}://"
         ) from None
     return fs, root.rstrip("/")

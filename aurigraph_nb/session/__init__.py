@@ -35,7 +35,7 @@ from aurigraph_nb.session.heartbeat import Heartbeat
 from aurigraph_nb.session.machine import TABLE, Session
 from aurigraph_nb.session.outbox import SEND_QUEUES, Outbox, Sent
 from aurigraph_nb.session.subscriptions import Subscriptions
-from aurigraph_nb.session.text import clean, parse_retry_after, redirect_target, shown
+from aurigraph_nb.session.text import brief, clean, parse_retry_after, redirect_target, shown
 from aurigraph_nb.session.verdict import MAX_HOPS, Action, Tally, Verdict, classify
 
 __all__ = [
@@ -77,6 +77,7 @@ __all__ = [
     "Tally",
     "TimerFired",
     "Verdict",
+    "brief",
     "classify",
     "clean",
     "parse_retry_after",

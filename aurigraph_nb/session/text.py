@@ -37,6 +37,16 @@ def clean(text: str) -> str:
     return line if len(line) <= SHOWN_CHARS else line[: SHOWN_CHARS - 1] + "…"
 
 
+def brief(text: object, chars: int = 80) -> str:
+    """Foreign text for a repr: as :func:`clean` makes it, and shorter.
+
+    >>> brief("x" * 200, 4)
+    'xxx…'
+    """
+    line = clean(str(text))
+    return line if len(line) <= chars else line[: chars - 1] + "…"
+
+
 def _plain(char: str) -> str:
     category = unicodedata.category(char)
     return " " if category in _SPACED else "" if category in _UNSHOWN else char

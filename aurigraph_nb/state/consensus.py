@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from aurigraph_nb.schema import Consensus
-from aurigraph_nb.state.events import Event, EventList, Severity, Value, shown
+from aurigraph_nb.session.text import brief
+from aurigraph_nb.state.events import Event, EventList, Severity, Value, shown, told
 from aurigraph_nb.state.view import merge, moved
 
 PERFORMANCE_POINTS: Final = 5
@@ -49,6 +50,13 @@ class ConsensusState:
     def events(self) -> EventList[ConsensusEvent]:
         """The newest events, newest first (50 unless told otherwise)."""
         return self._events
+
+    def __repr__(self) -> str:
+        now = self._current
+        if now is None:
+            return "<ConsensusState: nothing known yet>"
+        known = f"leader {brief(now.leader, 40)}, epoch {now.epoch}, round {now.round}"
+        return f"<ConsensusState: {known}, {told(self._events)}>"
 
     @property
     def version(self) -> int:

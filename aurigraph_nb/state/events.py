@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Generic, Literal, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import msgspec
 
 from aurigraph_nb.errors import BadOption
+from aurigraph_nb.session.text import brief
 
 Severity = Literal["info", "warning", "error"]
 Value = str | int | float | None
@@ -76,6 +77,14 @@ class EventList(Sequence[E], Generic[E]):
         return self._total - len(self._kept)
 
     @property
+    def newest(self) -> E | None:
+        """The newest event; None if none is kept."""
+        try:
+            return self._kept[-1]
+        except IndexError:
+            return None
+
+    @property
     def version(self) -> int:
         """Grows with every change of the list."""
         return self._total + self._clears
@@ -125,4 +134,11 @@ class EventList(Sequence[E], Generic[E]):
         return self.items[index]
 
     def __repr__(self) -> str:
-        return f"EventList(keep={self.keep})"
+        return f"<EventList: {told(self)}>"
+
+
+def told(events: EventList[Any]) -> str:
+    """How many events are kept, and the newest, for a repr."""
+    newest = events.newest
+    tail = "" if newest is None else f", the newest: {brief(newest.message)}"
+    return f"{len(events):,} {'event' if len(events) == 1 else 'events'} kept{tail}"

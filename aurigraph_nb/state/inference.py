@@ -234,6 +234,11 @@ class SystemState:
     def _has_gpu(self) -> bool:
         return self._current is not None and self._current.gpu_percent is not None
 
+    def __repr__(self) -> str:
+        if self._current is None:
+            return "<SystemState: nothing known yet>"
+        return f"<SystemState: {'healthy' if self.healthy else 'over its limits: ' + ', '.join(self.over)}>"
+
     def apply(self, record: SystemMetrics) -> None:
         """Take the next record."""
         self._current = merge(self._current, record)

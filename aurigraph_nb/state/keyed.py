@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
 from aurigraph_nb.errors import BadOption
+from aurigraph_nb.session.text import brief
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 LIMIT = 100_000
 """Rows kept by default. Keys come from the feed, so their number has to have a bound."""
+SHOWN = 5
+"""Keys that a repr names."""
 REMOVALS = 1_000
 """Removals remembered by default; a reader further behind takes everything anew."""
 
@@ -131,4 +135,6 @@ class Keyed(Mapping[K, V], Generic[K, V]):
         return len(self._rows)
 
     def __repr__(self) -> str:
-        return f"Keyed(limit={self.limit})"
+        first = [brief(key, 40) for key in islice(tuple(self._rows), SHOWN)]
+        names = f": {', '.join(first)}{', …' if len(self) > len(first) else ''}" if first else ""
+        return f"<Keyed: {len(self):,} {'row' if len(self) == 1 else 'rows'}{names}>"

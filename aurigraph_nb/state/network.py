@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from aurigraph_nb.columns import records_to_table
 from aurigraph_nb.schema import Peer
-from aurigraph_nb.state.events import Event, EventList, Severity, Value, shown
+from aurigraph_nb.state.events import Event, EventList, Severity, Value, shown, told
 from aurigraph_nb.state.keyed import LIMIT, Keyed
 from aurigraph_nb.state.view import merge, moved
 
@@ -89,6 +89,9 @@ class NetworkState:
     def events(self) -> EventList[NetworkEvent]:
         """The newest events, newest first (100 unless told otherwise)."""
         return self._events
+
+    def __repr__(self) -> str:
+        return f"<NetworkState: {len(self._current):,} peers seen, {told(self._events)}>"
 
     @property
     def version(self) -> int:

@@ -48,6 +48,9 @@ class Things(Generic[R]):
         """Records that name nothing; they are in no row."""
         return self._unkeyed
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: the last row of {len(self._current):,} by {self.key}>"
+
     def apply(self, record: R) -> None:
         """Take the next record."""
         name: str | None = getattr(record, self.key)
@@ -93,6 +96,9 @@ class Latest(Generic[R]):
     def version(self) -> int:
         """Grows with every change."""
         return self._current.version + self._resizes
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self._current):,} rows kept of {self._total:,}>"
 
     def apply(self, record: R) -> None:
         """Take the next record."""

@@ -63,6 +63,9 @@ class SessionsState:
         """Records with an action other than new, update and terminate; they change no row."""
         return self._unknown
 
+    def __repr__(self) -> str:
+        return f"<SessionsState: {len(self._current):,} sessions open, {len(self._ended):,} ended lately>"
+
     def apply(self, record: UserSession) -> None:
         """Take the next record."""
         self._forget_before(record.recv_ns - MARKED_NS)

@@ -54,6 +54,9 @@ class TransactionsState:
         """Grows with every change."""
         return self._current.version
 
+    def __repr__(self) -> str:
+        return f"<TransactionsState: {len(self._current):,} transactions kept of {self._total:,} frames>"
+
     def apply(self, record: Transaction) -> None:
         """Take the next record."""
         self._total += 1

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from aurigraph_nb.columns import records_to_table
 from aurigraph_nb.schema import Validator
-from aurigraph_nb.state.events import Event, EventList, Severity, Value, shown
+from aurigraph_nb.state.events import Event, EventList, Severity, Value, shown, told
 from aurigraph_nb.state.keyed import LIMIT, Keyed
 from aurigraph_nb.state.view import merge
 
@@ -61,6 +61,10 @@ class ValidatorsState:
     def updates(self) -> EventList[ValidatorUpdate]:
         """The newest updates, newest first (50 unless told otherwise)."""
         return self._updates
+
+    def __repr__(self) -> str:
+        of = "" if self.expected is None else f" of {self.expected:,}"
+        return f"<ValidatorsState: {self.seen:,}{of} validators seen, {told(self._updates)}>"
 
     @property
     def version(self) -> int:

@@ -189,7 +189,8 @@ class ReplayControls(LiveWidget):
         if "speed" in wishes:
             replay.speed = wishes["speed"]
         if "seek" in wishes:
-            replay.seek(wishes["seek"] / 1e3, timeout=0)
+            span_s = (replay.player.end_ns - replay.player.start_ns) / 1e9
+            replay.seek(min(max(wishes["seek"] / 1e3, 0.0), span_s), timeout=0)  # what a hand is beyond, is the end
         if "play" in wishes:
             (replay.resume if wishes["play"] else replay.pause)()
 

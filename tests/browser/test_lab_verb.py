@@ -28,3 +28,19 @@ def test_the_command_serves_the_tour_and_ends_with_its_kernels(tmp_path, context
         assert _is_alive(kernel)
     assert lab.process.returncode == 0
     until(lambda: not _is_alive(kernel), "the kernel to end")
+
+
+def test_a_first_start_asks_nothing_about_news(tmp_path, context):
+    mine = tmp_path / "mine"
+    options = [option for option in LAB_OPTIONS if "news" not in option and "updates" not in option]
+    line = [sys.executable, "-m", "aurigraph_nb", "lab", "--no-browser", "--dir", str(mine), "--", *options]
+    with running(line, tmp_path / "home", mine) as lab, open_page(lab, context) as tab:
+        tab.open("01-tour.ipynb")
+        address = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
+        told = tab.page.evaluate(f"async () => (await fetch('{address}')).json()")
+        assert told["schema"]["properties"]["fetchNews"]["default"] == "false"
+        assert told["settings"] == {}, "what the user set is the user's"
+        tab.page.evaluate("() => window.jupyterapp.restored.then(() => true)")
+        tab.execute("print(1)")
+        assert tab.page.locator(".Toastify__toast").count() == 0
+        tab.assert_clean()

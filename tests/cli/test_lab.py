@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -139,7 +140,7 @@ def test_the_verb_copies_starts_and_tells_a_failure(packaged, tmp_path, monkeypa
     mine = tmp_path / "mine"
     result = cli("lab", "--no-browser", "--dir", str(mine), "--", "--ip=127.0.0.2")
     assert result.exit_code == 1 and "ended with code 7" in result.stderr
-    assert f"Copied {mine / '01-tour.ipynb'}" in result.stdout
+    assert result.stdout == f"Copied 2 files: {mine}\n"
     assert started[0][-1] == "--ip=127.0.0.2" and f"--ServerApp.root_dir={mine}" in started[0]
 
 
@@ -152,6 +153,34 @@ def test_a_kept_notebook_is_told(packaged, tmp_path, monkeypatch, cli):
     result = cli("lab", "--dir", str(mine))
     assert result.exit_code == 0
     assert f"Kept {mine / '01-tour.ipynb'}: you changed it" in result.stdout
+
+
+def test_however_many_files_are_copied_it_is_one_line_and_one_for_each_that_was_kept(tmp_path):
+    done = [(Action.COPY, f"{n}.ipynb") for n in range(50)]
+    assert list(lab.told(done, tmp_path)) == [f"Copied 50 files: {tmp_path}"]
+    done = [(Action.REFRESH, "a"), (Action.KEEP, "b"), (Action.CURRENT, "c"), (Action.COPY, "d"), (Action.KEEP, "e")]
+    kept, also_kept, others = lab.told(done, tmp_path)
+    assert kept.startswith(f"Kept {tmp_path / 'b'}: you changed it") and str(tmp_path / "e") in also_kept
+    assert others == f"Copied 1 file, refreshed 1 file: {tmp_path}"
+    assert list(lab.told([(Action.CURRENT, "c")], tmp_path)) == []
+
+
+def test_jupyterlab_is_given_our_defaults_behind_those_that_the_user_names():
+    ours = str(lab.DEFAULTS)
+    assert lab.environment({"A": "b"}) == {"A": "b", "JUPYTER_CONFIG_PATH": ours}
+    assert lab.environment({"JUPYTER_CONFIG_PATH": "mine"})["JUPYTER_CONFIG_PATH"] == f"mine{os.pathsep}{ours}"
+    code = "import os, sys; sys.exit(7 if os.environ['JUPYTER_CONFIG_PATH'].endswith('jupyter') else 1)"
+    assert lab.run([sys.executable, "-c", code]) == 7
+
+
+def test_our_defaults_are_of_settings_that_jupyterlab_has():
+    (file,) = (lab.DEFAULTS / "labconfig").iterdir()
+    ((name, ours),) = json.loads(file.read_text(encoding="utf-8")).items()
+    extension, _, setting = name.partition(":")
+    schemas = Path(pytest.importorskip("jupyterlab").__file__).with_name("schemas")
+    schema = json.loads((schemas / extension / f"{setting}.json").read_text(encoding="utf-8"))
+    assert set(ours) <= set(schema["properties"])
+    assert ours["fetchNews"] in {choice["const"] for choice in schema["properties"]["fetchNews"]["oneOf"]}
 
 
 def test_the_notebooks_of_this_installation_are_found():

@@ -126,6 +126,22 @@ def test_a_recording_that_failed_is_told_first():
     assert code == 1 and "The recording ended early: Cannot write: the disk is full." in text
 
 
+def test_where_nothing_came_at_all_that_is_told_with_the_reason():
+    why = "no connection to localhost:1: Connection refused. " + "Try again. " * 40
+    fake = Fake(status(state=State.RECONNECTING, error=why), frames=0)
+    code, shown = followed(fake, duration_s=0.0)
+    assert code == 1 and "Nothing came: no connection to localhost:1" in shown
+    assert shown.rstrip().endswith("Try again.")
+
+
+def test_a_long_error_is_shown_whole_and_leaves_the_headings_alone():
+    words = "; ".join(f"reason {n}" for n in range(60))
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(render(NOW, status(error=words), "fake"))
+    shown = console.export_text()
+    assert words in " ".join(shown.replace("error", " ").split()) and "free disk" in shown
+
+
 def test_what_was_not_sealed_is_told():
     progress = msgspec.structs.replace(NOW, sealing_error="no network", frames=1, rows=1)
     assert "could be sealed or mirrored (no network)" in closing_line(progress)

@@ -145,7 +145,8 @@ def test_ctrl_c_ends_it(cli, path, monkeypatch):
         (["--speed", "0"], BadOption, "a number above 0"),
         (["--speed", "nan"], BadOption, "a number above 0"),
         (["--start", "soon"], BadOption, "start='soon'"),
-        (["--start", "2027-01-01"], BadOption, "nothing lies between them; the recording goes from 2026"),
+        (["--start", "2027-01-01"], BadOption, "lies outside the recording, which goes from 2026-01-01"),
+        (["--start", "00:00:30"], BadOption, "30 s after its start lies outside"),
         (["--recorder", "nobody"], BadOption, "there is none of that name; there are sample"),
     ],
 )

@@ -10,7 +10,7 @@ from aurigraph_nb.cli.watch import View, follow, look, render, summary
 from aurigraph_nb.columns import ColumnStore
 from aurigraph_nb.errors import BadOption
 from aurigraph_nb.gaps import Cause, Certainty, Gap
-from aurigraph_nb.schema import Metrics, Transaction
+from aurigraph_nb.schema import Metrics, Peer, Transaction
 from aurigraph_nb.session import State
 from aurigraph_nb.status import Status, TopicStatus
 
@@ -252,6 +252,7 @@ def test_the_verb_closes_its_feed_however_it_ends(monkeypatch, cli, fault, code)
     monkeypatch.setattr(watch, "follow", followed_or_broken)
     result = cli("watch", "ws://localhost:9003", "--token", "secret-token", "--protocol", "portal")
     assert result.exit_code == code and feed.closed
+    assert asked.pop("insecure_token_hosts") == ()
     assert asked == {"url": "ws://localhost:9003", "token": "secret-token", "protocol": "portal"}
 
 
@@ -267,3 +268,25 @@ def test_without_a_url_a_local_node_is_watched(monkeypatch, cli):
 def test_a_wrong_option_is_refused_before_anything_starts(cli, words):
     with pytest.raises(BadOption, match=words[0]):
         cli("watch", *words)
+
+
+def test_without_a_url_the_protocol_is_that_of_the_local_node(monkeypatch, cli):
+    feed, asked = FakeFeed(feed_status(topic_status())), {}
+    monkeypatch.setattr(watch.ag, "simulate", lambda **how: asked.update(how) or feed, raising=False)
+    assert cli("watch", "--once", "--protocol", "live").exit_code == 0
+    assert asked == {"protocol": "live"}
+    with pytest.raises(BadOption, match="without a URL a local node is started"):
+        cli("watch", "--once", "--token", "t")
+
+
+def test_a_long_error_is_shown_to_its_end():
+    words = "; ".join(f"reason {n}" for n in range(100)) + "; and this is what to do."
+    console = Console(width=80, file=io.StringIO(), record=True)
+    console.print(render(View("feed", feed_status(topic_status(), state=State.ERROR, error=words), (), (), NOW)))
+    assert words in " ".join(console.export_text().split())
+
+
+def test_times_are_shown_as_times():
+    row = Peer(recv_ns=NOW, conn_epoch=1, n=0, peer_id="p", last_seen=NOW + 1_234_000_000, uptime_s=1_767_225_600)
+    assert "last_seen=2026-01-01T00:00:01.234" in summary(row)
+    assert "uptime_s=1,767,225,600" in summary(row)

@@ -358,3 +358,9 @@ def test_a_start_that_is_not_before_the_end_is_refused(recording, tmp_path, end)
     with pytest.raises(BadOption, match=r"start='2026-01-01 00:00:30' is not before end="):
         recording.export("csv", tmp_path / "x", start="2026-01-01 00:00:30", end=end)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_can_be_told_from_the_start_of_the_recording(recording, tmp_path):
+    by_time = recording.export("csv", tmp_path / "a", topics="metrics", **MIDDLE)
+    by_offset = recording.export("csv", tmp_path / "b", topics="metrics", start="30s", end="00:01:00")
+    assert (by_time / "metrics.csv").read_bytes() == (by_offset / "metrics.csv").read_bytes()

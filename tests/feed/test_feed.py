@@ -47,7 +47,7 @@ def three():
 
 
 def test_nothing_is_sent_before_data_is_asked_for(three):
-    assert (repr(three), repr(three.metrics)) == (f"<PortalFeed {three.url}>", "<Topic metrics>")
+    assert (repr(three), repr(three.metrics)) == (f"<PortalFeed {three.url}>", "<Topic metrics: not open, 0 rows>")
     assert "metrics" in three.topics and three["metrics"] is three.metrics
     assert bool(three.metrics) and len(three.metrics) == 0 and hasattr(three, "network")
     dir(three), three.stats().to_pandas(), three.status, three.gaps.to_pandas()
@@ -423,7 +423,7 @@ def test_the_calls_of_a_topic_check_their_arguments(three):
     ):
         with pytest.raises(ag.BadOption):
             call()
-    with pytest.raises(ag.UnknownTopic, match="this feed has metrics") as caught:
+    with pytest.raises(ag.UnknownTopic, match=r"in this feed; it has metrics, .* Did you mean metrics") as caught:
         three["metric"]
     assert isinstance(caught.value, KeyError) and isinstance(caught.value, AttributeError)
 

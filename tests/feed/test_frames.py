@@ -99,7 +99,7 @@ def test_bad_arguments_are_told():
     for call, words in (
         (lambda: frames.to_pandas(table, index="time"), "timestamp"),
         (lambda: frames.to_pandas(table, dtype_backend="numpy"), "pyarrow"),
-        (lambda: frames.select(table, columns="nope"), "there are timestamp"),
+        (lambda: frames.select(table, columns="nope"), "no such column. There are timestamp"),
         (lambda: frames.select(table, limit=True), "whole number"),
         (lambda: frames.select(table, start="whenever"), "whenever"),
     ):

@@ -589,9 +589,13 @@ def lines_text(lines):
     return "".join(str(line) for line in lines)
 
 
-def test_it_is_shown_the_same_at_every_run(path):
-    with ScriptedServer(hold) as server, connect(server) as feed, feed.record(path) as recorder:
-        assert repr(recorder) == f"<Recorder of {feed.name}>"
+def test_its_repr_tells_of_whom_whereto_and_how_far(path):
+    with ScriptedServer(hold) as server, connect(server) as feed:
+        with feed.record(path) as recorder:
+            words = f"<Recorder of {feed.name} into {path.name}: recording, 0 frames, 0 rows, "
+            assert repr(recorder).startswith(words)
+        assert f"into {path.name}: ended, 0 frames, 0 rows" in repr(recorder) and "lost" not in repr(recorder)
+        assert str(path.parent) not in repr(recorder)
 
 
 # Mirrors

@@ -215,7 +215,7 @@ def test_naming_and_counting_read_no_rows(disk, monkeypatch):
     recording = open_recording(disk.path)
     monkeypatch.setattr(Rows, "batches", lambda *_, **__: pytest.fail("rows were read"))
     assert len(recording.metrics) == 180
-    assert repr(recording.metrics) == "<Topic metrics>"
+    assert repr(recording.metrics).startswith("<Topic metrics: 180 rows recorded")
     assert recording.status.topics["metrics"].rows == 180
     assert recording.stats().to_pandas().loc["metrics", "rows"] == 180
     assert recording.info().rows == sum(len(recording[name]) for name in recording.topics)
@@ -276,6 +276,59 @@ def test_the_state_at_a_time_is_that_of_the_rows_up_to_it(memory, disk, minute):
 def test_the_state_at_a_time_knows_how_many_validators_there_were(disk):
     assert disk.validators.at("2026-01-01 00:01").expected == 20
     assert disk.validators.at("2020-01-01").expected is None
+
+
+@pytest.mark.parametrize(
+    "query, words",
+    [
+        ("select * from nosuch", "Table with name nosuch does not exist! Tables: consensus, gaps, metrics,"),
+        ("select * from metricss", "Did you mean metrics? Tables: "),
+        ("select tsp from metrics", "Did you mean tps?\n  metrics has recv, timestamp, timestamp_ns, tps, "),
+        ("select m.tsp from metrics m, gaps", "\n  gaps has topic, cause, "),
+        ("selec * from metrics", 'sql: syntax error at or near "selec"\nLINE 1: selec'),
+        ("select nosuch(tps) from metrics", "Scalar Function with name nosuch does not exist!"),
+        ("insert into metrics values (1)", "sql: metrics is not a"),
+        (5, "query=5: a text in SQL was expected"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_told_with_what_there_is(disk, query, words):
+    pytest.importorskip("duckdb")
+    with pytest.raises(BadOption) as caught:
+        disk.sql(query)
+    assert words in str(caught.value) and len(str(caught.value)) < 1_500
+    assert "\N{ZERO WIDTH SPACE}" not in str(caught.value), "tables that only views look at are not named"
+    assert disk.sql("select count(*) from metrics").fetchall()[0][0] == len(disk.metrics), "the next one goes on"
+
+
+def test_a_file_that_a_query_cannot_read_is_an_error_of_this_package(disk):
+    pytest.importorskip("duckdb")
+    with pytest.raises(RecordingError, match="No files found"):
+        disk.sql("select * from read_parquet('nowhere.parquet')")
+
+
+def test_times_in_a_recording_can_be_told_from_its_start_or_its_end(disk):
+    by_time = disk.metrics.to_pandas(start="2026-01-01 00:00:30", end="2026-01-01 00:01:00")
+    assert len(by_time) == 30
+    for start, end in (("00:00:30", "00:01:00"), ("30s", "1min"), (pd.Timedelta("30s"), "00:01")):
+        pd.testing.assert_frame_equal(disk.metrics.to_pandas(start=start, end=end), by_time)
+    ends = disk.runs()[-1].end_ns
+    assert disk.metrics.to_pandas(start="-10s").index[0] == pd.Timestamp(ends, tz="UTC") - pd.Timedelta("10s")
+    then = disk.consensus.at("2026-01-01 00:00:30").current
+    assert disk.consensus.at("00:00:30").current == disk.consensus.at("30s").current == then
+
+
+def test_a_time_from_the_start_that_lies_behind_the_end_is_refused(disk):
+    for ask in (lambda: disk.metrics.to_pandas(start="3h"), lambda: disk.consensus.at("3h")):
+        with pytest.raises(
+            BadOption, match="10,800 s after its start lies outside the recording, which goes from 2026"
+        ):
+            ask()
+
+
+def test_analytics_of_a_recording_take_the_same_times(disk):
+    part = ag.analytics.throughput(disk.metrics, start="30s", end="00:01:00")
+    whole = ag.analytics.throughput(disk.metrics, start="2026-01-01 00:00:30", end="2026-01-01 00:01:00")
+    assert (repr(part), part.value) == (repr(whole), whole.value)
 
 
 def test_a_topic_without_a_state_says_what_to_ask_for(disk):
@@ -755,9 +808,10 @@ def test_recordings_of_every_system_have_typed_topics(protocol, tmp_path):
 
 
 def test_what_a_recording_is_called_names_no_machine(disk, memory):
-    assert repr(disk) == f"<{type(disk).__name__} {disk.path.name}>" and str(disk.path.parent) not in repr(disk)
+    assert repr(disk).startswith(f"<{type(disk).__name__} {disk.path.name}: ")
+    assert str(disk.path.parent) not in repr(disk)
     assert disk.path.is_absolute() and str(disk.path) in str(disk.info())
-    assert repr(memory) == f"<{type(memory).__name__} {memory.name}>"
+    assert repr(memory).startswith(f"<{type(memory).__name__} {memory.name}: ")
 
 
 @pytest.mark.parametrize("sealed, words", [((1, 2, 3), "0 of them not sealed"), ((1,), "2 of them not sealed")])

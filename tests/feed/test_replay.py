@@ -374,9 +374,21 @@ def test_recorders_one_after_the_other_are_played_in_that_order():
         ({"speed": True}, BadOptionType, "a number above 0"),
         ({"loop": "yes"}, BadOptionType, "loop='yes': expected True or False"),
         ({"paused": 1}, BadOptionType, "paused=1: expected True or False"),
-        ({"start": "2027-01-01"}, BadOption, "nothing lies between them; the recording goes from 2026-01-01"),
+        (
+            {"start": "2027-01-01"},
+            BadOption,
+            "2027-01-01 00:00:00 UTC lies outside the recording, which goes from 2026-",
+        ),
+        ({"start": "2min"}, BadOption, "start='2min': 120 s after its start lies outside"),
+        ({"start": 61}, BadOption, "start=61: 61 s after its start lies outside"),
+        (
+            {"end": "00:00:20", "start": "-30s"},
+            BadOption,
+            "nothing lies between them; the recording goes from 2026-01-01",
+        ),
         ({"start": "2026-01-01 00:00:30", "end": "2026-01-01 00:00:30"}, BadOption, "nothing lies between them"),
-        ({"end": "2025-01-01"}, BadOption, "nothing lies between them"),
+        ({"end": "2025-01-01"}, BadOption, "end='2025-01-01': 2025-01-01 00:00:00 UTC lies outside"),
+        ({"end": 0}, BadOption, "nothing lies between them"),
         ({"start": "soon"}, BadOption, "start='soon'"),
     ],
 )
@@ -394,12 +406,42 @@ def test_a_place_that_is_none_is_refused(minute, to):
     assert feed.position == START
 
 
-@pytest.mark.parametrize("to, there", [(-1e300, 0), (1e300, 1), (10**400, 1), (pd.Timestamp("1999-01-01"), 0)], ids=str)
-def test_a_place_outside_is_the_nearest_end(minute, to, there):
+@pytest.mark.parametrize("to", [-1e300, 1e300, 10**400, -61, 61, "-2min", "00:02", pd.Timestamp("1999-01-01")], ids=str)
+def test_a_place_outside_is_refused_and_it_goes_on_where_it_was(minute, to):
+    feed = replay(minute, paused=True)
+    feed.seek(20)
+    with pytest.raises(BadOption):
+        feed.seek(to)
+    assert feed.position == START + pd.Timedelta("20s")
+
+
+def test_who_seeks_outside_is_told_what_there_is(minute):
+    feed = replay(minute, start=10, end=40, paused=True)
+    with pytest.raises(BadOption) as caught:
+        feed.seek("2027-01-01")
+    assert "from 2026-01-01 00:00:10 UTC to 2026-01-01 00:00:40 UTC (30 s)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "to", [30, 30.0, -30, "30s", "-30s", "00:00:30", "2026-01-01 00:00:30", pd.Timedelta("30s")], ids=str
+)
+def test_a_place_can_be_told_from_the_start_or_the_end(minute, to):
     feed = replay(minute, paused=True)
     feed.seek(to)
-    settled(feed)
-    assert feed.position == feed.span[there]
+    assert abs(feed.position - START - pd.Timedelta("30s")) <= pd.Timedelta("1ns")
+
+
+def test_a_part_can_be_told_from_the_start_or_the_end(minute):
+    by_time = replay(minute, start="2026-01-01 00:00:20", end="2026-01-01 00:00:40", paused=True).span
+    for start, end in (("00:00:20", "00:00:40"), ("20s", "-20s"), (20, 40), (-40, -20.0)):
+        assert replay(minute, start=start, end=end, paused=True).span == by_time
+
+
+def test_selections_of_a_replay_are_told_from_the_start_of_what_is_played(minute):
+    feed = played(minute, start="20s", end="40s")
+    assert len(feed.metrics.to_pandas(start="5s", end="00:00:15")) == 10
+    with pytest.raises(BadOption, match="21 s after its start lies outside"):
+        feed.metrics.to_pandas(start="21s")
 
 
 def test_where_nothing_was_recorded_that_is_told(tmp_path):

@@ -403,7 +403,11 @@ def test_all_connections_at_a_glance():
         frame = seen.to_pandas()
         assert len(frame) == 2 and set(frame["state"]) == {"CONNECTED", "RECONNECTING"}
         assert seen.diagnostics()["health"] == "DEGRADED" and json.dumps(seen.diagnostics())
-        assert repr(seen) == "<Connections: 1 of 2 active, DEGRADED>"
+        first, *lines = repr(seen).splitlines()
+        assert first == "<Connections: 1 of 2 active, DEGRADED" and len(lines) == 2
+        assert any(line.startswith("  CONNECTED ") and " messages" in line for line in lines)
+        assert any(line.startswith("  RECONNECTING ") and bad.status.error[:40] in line for line in lines)
+        assert "<strong>Connections: 1 of 2 active, DEGRADED</strong>" in seen._repr_html_()
 
 
 # What a second look found

@@ -31,7 +31,7 @@ def test_the_node_has_the_options_that_are_checked():
         ({"scenario": "storm"}, r"scenario='storm' .*steady, spike"),
         ({"scenario": ["spike"]}, r"scenario=\['spike'\]"),
         ({"shape": "round"}, r"shape='round' .*server or portal"),
-        ({"rate": 0}, r"rate=0 is out of range; expected 0.1 to 1e\+06 frames a second"),
+        ({"rate": 0}, r"rate=0 is out of range; expected 0.1 to 1,000,000 frames a second"),
         ({"rate": float("nan")}, "rate=nan"),
         ({"validators": 0}, "validators=0 is out of range; expected 1 to 10000"),
         ({"peers": -1}, "peers=-1"),
@@ -56,7 +56,12 @@ def test_the_node_has_the_options_that_are_checked():
         ({"token": "x" * 4097}, "1 to 4096 printable"),
         ({"token": ["x"] * 1001}, "token= holds 1001 tokens"),
         ({"tls_key": "key.pem"}, "tls_key='key.pem' was given without tls_cert"),
-        ({"tls_cert": "nowhere.pem"}, "tls_cert='nowhere.pem'.*cannot be read.*PEM"),
+        ({"tls_cert": "nowhere.pem"}, "tls_cert='nowhere.pem': there is no file 'nowhere.pem'; expected PEM files"),
+        ({"tls_cert": __file__}, "holds no key, and none was given; name the PEM file of the key by tls_key="),
+        (
+            {"tls_cert": __file__, "tls_key": __file__},
+            "cannot be used .*; expected PEM files of a certificate and of the key",
+        ),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_accepted(given, message):

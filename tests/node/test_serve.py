@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from websockets.sync.client import connect
 
 import aurigraph_nb
-from aurigraph_nb.cli.serve import serve
+from aurigraph_nb.cli.serve import serve, warn_of_others
 from aurigraph_nb.errors import BadOption
 
 TLS = Path(__file__).parent / "tls"
@@ -121,3 +121,20 @@ def app():
     made = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
     made.command()(serve)
     return made
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "localhost", "::1"])
+def test_where_only_this_machine_can_connect_nothing_is_said(host, capsys):
+    warn_of_others(host, False)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "host, who", [("0.0.0.0", "on its networks"), ("::", "on its networks"), ("10.0.0.7", "who reaches 10.0.0.7")]
+)
+@pytest.mark.parametrize("tokens", [False, True])
+def test_where_others_can_connect_that_is_told_and_whether_they_need_a_token(host, who, tokens, capsys):
+    warn_of_others(host, tokens)
+    said = capsys.readouterr().err
+    assert said.startswith(f"Warning: everyone {who} can connect")
+    assert ("no token is asked of them (--token)" in said) is not tokens and "--host 127.0.0.1" in said

@@ -65,8 +65,10 @@ def test_a_list_that_keeps_nothing_is_refused() -> None:
         EventList(0)
 
 
-def test_the_repr_shows_no_live_numbers() -> None:
-    assert repr(filled(2)) == "EventList(keep=3)"
+def test_the_repr_tells_how_many_and_the_newest() -> None:
+    assert repr(EventList(3)) == "<EventList: 0 events kept>"
+    assert repr(filled(1)).startswith("<EventList: 1 event kept, the newest: ")
+    assert repr(filled(5)) == f"<EventList: 3 events kept, the newest: {filled(5)[0].message}>"
 
 
 @pytest.mark.parametrize(

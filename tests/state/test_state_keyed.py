@@ -125,7 +125,16 @@ def test_it_reads_like_a_mapping() -> None:
     assert len(rows) == 1
     with pytest.raises(KeyError):
         rows["b"]
-    assert repr(rows) == "Keyed(limit=100000)"
+    assert repr(rows) == "<Keyed: 1 row: a>"
+
+
+def test_its_repr_names_the_first_rows_in_bounds() -> None:
+    rows: Keyed[str, int] = Keyed()
+    assert repr(rows) == "<Keyed: 0 rows>"
+    for number in range(1_234):
+        rows.upsert(f"{number}\x1b[2J\u202e" + "x" * 1_000, number)
+    assert repr(rows).startswith("<Keyed: 1,234 rows: 0 [2Jxxx") and repr(rows).endswith("…, …>")
+    assert len(repr(rows)) < 300 and repr(rows).isprintable()
 
 
 @pytest.mark.parametrize("option", ["limit", "removals"])

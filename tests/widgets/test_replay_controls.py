@@ -257,6 +257,13 @@ def test_of_many_wishes_in_one_frame_the_last_of_each_kind_counts(desk, feed):
     assert feed.did == [("seek", 0.099), ("resume",)]
 
 
+@pytest.mark.parametrize("wish, to", [(-1, 0.0), (-1e17, 0.0), (100_001, 100.0), (1e17, 100.0)])
+def test_a_wish_beyond_an_end_goes_to_that_end(desk, feed, wish, to):
+    _, page = shown(desk, feed)
+    say(desk, page, "seek", wish)
+    assert feed.did == [("seek", to)]
+
+
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda v: str(v)[:10])
 @pytest.mark.parametrize("kind", ["seek", "speed"])
 def test_what_is_no_number_is_not_passed_on(desk, feed, kind, value):
@@ -319,6 +326,11 @@ def test_a_real_replay_obeys(desk):
             assert feed.news.wait_for(lambda: not feed.player.seeking, LIMIT_S)
         message = last(page.take())
         assert (message["at"], message["state"]) == (30_000, "PAUSED")
+        say(desk, page, "seek", 1e9)
+        with feed.news:
+            assert feed.news.wait_for(lambda: feed.position == feed.span[1], LIMIT_S)
+        assert last(page.take()).get("error") is None
+        say(desk, page, "seek", 30_000)
         say(desk, page, "speed", "max")
         say(desk, page, "play", True)
         feed.join(timeout=LIMIT_S)
