@@ -74,8 +74,9 @@ def asof(
     mine, theirs = _columns(left, left_columns), _columns(right, right_columns)
     a = without_gaps(rows(left, *mine, start=start, end=end, gaps=gaps), on_gap).by_time()
     first = None if a.start_ns is None else a.start_ns - age_ns
-    stop = None if a.end_ns is None else a.end_ns + 1
-    b = without_gaps(rows(right, *theirs, start=first, end=stop, gaps=right_gaps), on_gap).by_time()
+    stop = None if a.end_ns is None else a.end_ns + (0 if a.asked[1] else 1)
+    b = rows(right, *theirs, start=first, end=stop, gaps=right_gaps).over(a.start_ns, stop, a)
+    b = without_gaps(b, on_gap).by_time()
     at, known = _newest(a.time_ns, b, age_ns)
     place: Any = pa.array(np.where(known, at, 0), mask=~known)
     added: dict[str, Any] = {f"{c}{suffix}" if c in mine else c: b.table.column(c).take(place) for c in theirs}

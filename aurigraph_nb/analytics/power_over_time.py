@@ -82,7 +82,7 @@ def decentralisation_over_time(
         raise BadOption(f"no column {' or '.join(choices)} in the data; say which one is the weight: weight=…")
     got = without_gaps(got, on_gap).by_time()
     cells = grid(got, every)
-    table = pd.DataFrame({"time": cells.starts(), **_measured(got, cells, choices, status, limit)})
+    table = pd.DataFrame({"timestamp": cells.starts(), **_measured(got, cells, choices, status, limit)})
     table.insert(2, "active", _active(data, active, cells, got))
     table.insert(3, "members_coverage", np.minimum(1.0, table["members"] / table["active"]))
     table["coverage"] = cells.coverage(got)
@@ -108,7 +108,7 @@ def _result(table: pd.DataFrame, got: Rows, every: Duration) -> Result:
             f"members seen of the active ones: {100 * short.min():.4g} % at least, {100 * short.iloc[-1]:.4g} % last",
         )
     columns = ("gini", "herfindahl", "theil", "largest_share")
-    chart = Chart("step", "time", columns, x_title="time (UTC)", y_title="measure (0-1)", holes=got.shown_holes())
+    chart = Chart("step", "timestamp", columns, x_title="time (UTC)", y_title="measure (0-1)", holes=got.shown_holes())
     return Result(name, value, "members", table, line, notes, coverage, len(got), chart)
 
 

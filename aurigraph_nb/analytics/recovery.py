@@ -71,9 +71,9 @@ def time_to_recover(
     moments = event_times(events)
     means, offsets = windows(got, y, moments, *spans, every_ns)
     lines, outside = _recoveries(means, offsets, moments, every_ns, within, hold)
-    columns = ["event", "baseline", "worst", "left", "recovered", "seconds"]
+    columns = ["timestamp", "baseline", "worst", "left", "recovered", "seconds"]
     table = pd.DataFrame(lines, columns=columns).astype({"left": bool, "recovered": bool, "seconds": float})
-    table["event"] = stamps(table["event"].to_numpy(np.int64))
+    table["timestamp"] = stamps(table["timestamp"].to_numpy(np.int64))
     table = table.astype({"baseline": float, "worst": float})
     value = survival_median(table["seconds"].to_numpy(float), table["recovered"].to_numpy(bool))
     name = f"{y} back after events, median"
@@ -82,7 +82,13 @@ def time_to_recover(
     line = reading(name, value, "s", len(table), coverage, of="event", why=why)
     notes = _recovery_notes(len(moments), table, outside, within)
     chart = Chart(
-        "dots", "event", ("seconds",), "time (UTC)", "watched until back (s)", by="recovered", holes=got.shown_holes()
+        "dots",
+        "timestamp",
+        ("seconds",),
+        "time (UTC)",
+        "watched until back (s)",
+        by="recovered",
+        holes=got.shown_holes(),
     )
     return Result(name, value, "s", table, line, notes, coverage, len(table), chart)
 

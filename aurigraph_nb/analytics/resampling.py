@@ -52,7 +52,8 @@ def resample(
 
     A bin without a value is NaN, never 0; but ``count``, ``rate`` and ``sum`` are 0 where a bin was seen and nothing
     was in it. With ``on_gap="nan"`` a bin of which less than ``min_coverage`` was seen is NaN too. What lies more than
-    one mean distance of rows before the first or behind the last row was not seen, unless ``start`` and ``end`` say so.
+    one mean distance of rows before the first or behind the last row of the data was not seen, whatever ``start`` and
+    ``end`` ask for.
 
     A Dask frame is summed partition by partition, but for ``median``, ``first`` and ``last``, which need the column.
 
@@ -94,12 +95,12 @@ def resample(
         values, n, total = _combine(parts, cells, how)
     else:
         values, n, total = _whole(got, column, cells, how), _sizes(got, column, cells), len(got)
-    seen = cells.coverage(got, total)
+    seen = cells.coverage(got)
     if how == "rate":
         values = np.divide(values, seen * every_ns / 1e9, out=np.full(cells.count, np.nan), where=seen > 0)
     values = np.where(seen < min_coverage, np.nan, values) if on_gap == "nan" else values
     name = _OF_ROWS.get(how, column)
-    table = pd.DataFrame({"time": cells.starts(), name: values, "n": n, "coverage": seen})
+    table = pd.DataFrame({"timestamp": cells.starts(), name: values, "n": n, "coverage": seen})
     return _result(table, name, how, every, got, total)
 
 
@@ -110,7 +111,7 @@ def _result(table: pd.DataFrame, name: str, how: str, every: Any, got: Rows, tot
     title = f"{how} of {name} every {every}" if name not in ("rows", "rate_hz") else f"{name} every {every}"
     line = reading(title, len(table), f"{'bin' if len(table) == 1 else 'bins'}, {empty:,} of them NaN", total, coverage)
     label = f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " ")
-    chart = Chart("line", "time", (name,), x_title="time (UTC)", y_title=label, holes=got.shown_holes())
+    chart = Chart("line", "timestamp", (name,), x_title="time (UTC)", y_title=label, holes=got.shown_holes())
     return Result(title, None, unit, table, line, _notes(got), coverage, total, chart)
 
 

@@ -109,11 +109,11 @@ def peak_to_mean(
     value = peak / mean if len(seen) and mean > 0 else None
     when = seen.time_ns[top : top + 1]
     ratio = np.nan if value is None else value
-    table = pd.DataFrame({"time": stamps(when), "peak": peak, "mean": mean, "peak_to_mean": ratio})
+    table = pd.DataFrame({"timestamp": stamps(when), "peak": peak, "mean": mean, "peak_to_mean": ratio})
     why = "no rows" if not len(seen) else "the mean is not above 0"
     name = f"Peak to mean of {column}"
     line = reading(name, value, "", len(seen), seen.got.coverage, of="row" if every is None else "bin", why=why)
-    chart = Chart("bar", "time", ("peak", "mean"), x_title="time (UTC)", y_title=_titled(column))
+    chart = Chart("bar", "timestamp", ("peak", "mean"), x_title="time (UTC)", y_title=_titled(column))
     return Result(name, value, "", table, line, seen.notes(), seen.got.coverage, len(seen), chart)
 
 
