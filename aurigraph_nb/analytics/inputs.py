@@ -179,6 +179,7 @@ class Rows:
 def rows(
     data: Data,
     *columns: str,
+    either: Sequence[str] = (),
     optional: Sequence[str] = (),
     time: bool = True,
     start: Moment | None = None,
@@ -200,6 +201,7 @@ def rows(
 
     Args:
         columns: columns that must be there.
+        either: columns of which at least one must be there; all that are there are taken along.
         optional: columns that are taken along where they are there.
         time: whether rows need a time (``timestamp``, as a column or the index, or else ``recv_ns``).
         start: first time, included. Naive means UTC.
@@ -228,7 +230,7 @@ def rows(
     name = topic or ("data" if mine is None else str(mine.name))
     told = holes_of(mine, gaps, topic or (None if mine is None else name))
     view = View(begin, stop, told or Holes.none())
-    table, times, untimed, sight = tables_of(data, columns, extras, time=time, view=view, reduce=reduce)
+    table, times, untimed, sight = tables_of(data, columns, extras, either=either, time=time, view=view, reduce=reduce)
     inner = Holes.merged(sight.breaks) if told is None else told
     asked = (begin is not None, stop is not None)
     if time:
@@ -237,7 +239,7 @@ def rows(
     sight = replace(sight, before=sight.before or not asked[0], after=sight.after or not asked[1])
     missed = edges(sight, begin, stop, _spacing(sight, inner)) if time else []
     holes = Holes.merged([*inner, *missed]) if missed else inner
-    wanted = [c for c in (*columns, *optional) if c in table.column_names]
+    wanted = [c for c in (*columns, *either, *optional) if c in table.column_names]
     kept = table.select(list(dict.fromkeys(wanted)))
     return Rows(kept, times, holes, begin, stop, untimed, name, inner, sight, asked)
 

@@ -76,10 +76,7 @@ def decentralisation_over_time(
     if not 0 <= min_coverage <= 1:
         raise BadOption(f"min_coverage={min_coverage!r}: a number from 0 to 1 was expected")
     choices = WEIGHTS if weight is None else (weight,)
-    needed = ("id",) if weight is None else ("id", weight)
-    got = rows(data, *needed, optional=(*choices, "status"), start=start, end=end, gaps=gaps)
-    if not any(got.has(c) for c in choices):
-        raise BadOption(f"no column {' or '.join(choices)} in the data; say which one is the weight: weight=…")
+    got = rows(data, "id", either=choices, optional=("status",), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     cells = grid(got, every)
     table = pd.DataFrame({"timestamp": cells.starts(), **_measured(got, cells, choices, status, limit)})

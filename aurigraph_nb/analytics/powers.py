@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from aurigraph_nb.durations import Moment
-from aurigraph_nb.errors import BadOption, Incomplete, UnknownTopic
+from aurigraph_nb.errors import Incomplete, UnknownTopic
 
 from .inputs import Data, Floats, Rows, rows, whole
 from .numeric import counted
@@ -127,10 +127,7 @@ def holders(
         data = data.current_table().reset_index()
     choices = WEIGHTS if weight is None else (weight,)
     ranged = start is not None or end is not None
-    needed = ("id",) if weight is None else ("id", weight)
-    got = rows(data, *needed, optional=(*choices, "status"), time=ranged, start=start, end=end, reduce=last_known)
-    if not any(got.has(c) for c in choices):
-        raise BadOption(f"no column {' or '.join(choices)} in the data; say which one is the weight: weight=…")
+    got = rows(data, "id", either=choices, optional=("status",), time=ranged, start=start, end=end, reduce=last_known)
     last = _filtered(got, status)
     return check_complete(_ranked(last, choices, known), require_complete)
 

@@ -23,6 +23,7 @@ import pyarrow.compute as _compute
 from aurigraph_nb.errors import BadOption, BadOptionType
 
 from .sight import Sight, View, joined, sight_of
+from .wanted import lacking, topic_with
 
 pc: Any = _compute
 Column: TypeAlias = Any
@@ -41,6 +42,7 @@ def tables_of(
     needed: Sequence[str],
     optional: Sequence[str],
     *,
+    either: Sequence[str] = (),
     time: bool,
     view: View,
     reduce: Reduce | None,
@@ -50,14 +52,16 @@ def tables_of(
     Without ``time`` and without a range, rows need none, and the times are all 0 where there are none.
     """
     timed = time or view.start is not None or view.end is not None
-    have = names_of(data)
+    have = names_of(data, topic_with([*needed, *either]))
     missing = [c for c in needed if c not in have]
+    if either and not any(c in have for c in either):
+        missing.append(" or ".join(either))
     if timed and not any(c in have for c in TIME_COLUMNS):
         missing.append("timestamp (or recv_ns)")
     if missing:
         hint = _index_hint(data) if timed else ""
-        raise BadOption(f"no column {', '.join(missing)}; there are {', '.join(map(str, have)) or 'none'}{hint}")
-    wanted = dict.fromkeys([*(TIME_COLUMNS if timed else ()), *needed, *optional])
+        raise lacking(data, have, missing, needed, either, hint)
+    wanted = dict.fromkeys([*(TIME_COLUMNS if timed else ()), *needed, *either, *optional])
     names = [c for c in wanted if c in have]
     if is_dask(data):
         table, sight = _of_dask(data, names, view, timed, reduce)
@@ -90,8 +94,10 @@ def is_topic(data: Any) -> bool:
     return method is not None and {"columns", "start", "end"} <= set(inspect.signature(method).parameters)
 
 
-def names_of(data: Any) -> list[str]:
+def names_of(data: Any, topic: str | None = None) -> list[str]:
     """The columns that ``data`` has; a pandas or Dask index of times counts as ``timestamp``.
+
+    ``topic`` is named to somebody who gives a feed for one of its topics.
 
     Raises:
         BadOptionType: ``data`` is of no type that can be read.
@@ -108,7 +114,7 @@ def names_of(data: Any) -> list[str]:
     if hasattr(data, "__arrow_c_stream__"):
         with contextlib.suppress(pa.ArrowException):  # a stream of values that are no rows, such as a single column
             return list(pa.RecordBatchReader.from_stream(data).schema.names)
-    hint = "; a feed has topics, such as feed.metrics" if hasattr(data, "gaps") else ""
+    hint = f"; a feed has topics, such as feed.{topic or 'metrics'}" if hasattr(data, "gaps") else ""
     raise BadOptionType(f"data is a {type(data).__name__}; expected {_KINDS}{hint}")
 
 

@@ -159,12 +159,10 @@ def value_distribution(
     """
     if not all(isinstance(q, int | float) and 0 <= q <= 1 for q in quantiles):
         raise BadOption(f"quantiles={quantiles!r}: numbers from 0 to 1 were expected")
-    optional = ("value", "value_text", "value_unit")
-    needed = () if status is None else ("status",)
-    got = transactions_of(transactions, *needed, optional=optional, start=start, end=end, gaps=gaps)
+    amounts_, needed = ("value", "value_text"), () if status is None else ("status",)
+    extras = ("value_unit",)
+    got = transactions_of(transactions, *needed, either=amounts_, optional=extras, start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap)
-    if not (got.has("value") or got.has("value_text")):
-        raise BadOption("no column value or value_text; value_distribution needs one of them")
     if status is not None:
         got = got.where(got.texts("status") == status.upper())
     found, units, unread = amounts(got)
