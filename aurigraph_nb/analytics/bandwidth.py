@@ -17,6 +17,8 @@ from .result import Result, reading
 from .spells import coded
 
 COUNTERS = ("inbound_bytes", "outbound_bytes")
+_BEYOND = 2**63
+"""No counter of bytes gets here, and a column of whole numbers cannot hold it."""
 
 
 def peer_bandwidth(
@@ -78,7 +80,7 @@ def peer_bandwidth(
 def _whole_numbers(got: Rows, column: str) -> list[int | None]:
     """The counter exactly; what is no number of bytes is None."""
     found = got.objects(column)
-    return [int(v) if v is not None and v == v and v >= 0 and v != float("inf") else None for v in found]
+    return [int(v) if v is not None and v == v and 0 <= v < _BEYOND else None for v in found]
 
 
 def _grown(got: Rows, counters: list[list[int | None]], mine: Any) -> tuple[Any, ...]:
@@ -95,4 +97,4 @@ def _grown(got: Rows, counters: list[list[int | None]], mine: Any) -> tuple[Any,
         told += at
     seconds = (int(got.time_ns[max(told)]) - int(got.time_ns[min(told)])) / 1e9 if told else 0.0
     rates = [np.nan if s is None or not seconds else s / seconds for s in sums]
-    return seconds, *(pd.NA if s is None else s for s in sums), *rates, len(restarts)
+    return seconds, *(pd.NA if s is None or s >= _BEYOND else s for s in sums), *rates, len(restarts)

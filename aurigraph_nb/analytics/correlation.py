@@ -17,6 +17,7 @@ from .cross import How, align
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, one_of
 from .inputs import share as checked_share
+from .numeric import tamed
 from .plots import Chart
 from .result import Result, number, reading
 
@@ -100,7 +101,7 @@ def lagged_correlation(
         gaps=(gaps, right_gaps),
         on_gap=on_gap,
     )
-    a, b = (put.table[c].to_numpy(float) for c in (f"left.{x}", f"right.{y}"))
+    a, b = (tamed(put.table[c].to_numpy(float))[0] for c in (f"left.{x}", f"right.{y}"))
     if method == "spearman":
         a, b = _ranks(a), _ranks(b)
     lags = np.arange(-most, most + 1)

@@ -22,7 +22,7 @@ Side: TypeAlias = Literal["sender", "recipient", "either"]
 By: TypeAlias = Literal["count", "value"]
 
 SIDES = ("sender", "recipient", "either")
-_MOST_DIGITS = 200
+_MOST_DIGITS = 2_000
 
 
 def top_counterparties(

@@ -17,6 +17,7 @@ from aurigraph_nb.schema import LOCAL_COLUMNS
 
 from .bins import MOST_BINS, width
 from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, stamps, without_gaps
+from .numeric import tamed, times
 from .plots import Chart
 from .readers import names_of
 from .result import Result, reading
@@ -241,24 +242,24 @@ def _told(part: Rows, column: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
 
 
 def _means(part: Rows, column: str, starts: Any, every_ns: int) -> Any:
-    times, values = _told(part, column)
-    place = (times - (starts[0] if len(starts) else 0)) // every_ns
+    moments, values = _told(part, column)
+    values, factor = tamed(values)
+    place = (moments - (starts[0] if len(starts) else 0)) // every_ns
     use = (place >= 0) & (place < len(starts))
     sums = np.bincount(place[use], weights=values[use], minlength=len(starts))
     count = np.bincount(place[use], minlength=len(starts))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(count > 0, sums / count, np.nan)
+        return times(np.where(count > 0, sums / count, np.nan), factor)
 
 
 def _lasts(part: Rows, column: str, starts: Any, every_ns: int, hold_ns: int | None) -> Any:
-    times, values = _told(part, column)
-    if not len(times):
+    heard, values = _told(part, column)
+    if not len(heard):
         return np.full(len(starts), np.nan)
     moments = starts + every_ns - 1
-    told = Rows(part.table, times, part.holes, part.start_ns, part.end_ns)
-    at = np.searchsorted(times, moments, side="right") - 1
-    old = moments - times[np.maximum(at, 0)]
-    ended = np.searchsorted(told.holes.ends, times[np.maximum(at, 0)], side="right")
-    begins = np.append(told.holes.starts, np.iinfo(np.int64).max)[ended]
+    at = np.searchsorted(heard, moments, side="right") - 1
+    old = moments - heard[np.maximum(at, 0)]
+    ended = np.searchsorted(part.holes.ends, heard[np.maximum(at, 0)], side="right")
+    begins = np.append(part.holes.starts, np.iinfo(np.int64).max)[ended]
     known = (at >= 0) & (begins >= moments) & (old <= (np.iinfo(np.int64).max if hold_ns is None else hold_ns))
     return np.where(known, values[np.maximum(at, 0)], np.nan)

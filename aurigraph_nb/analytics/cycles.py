@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from aurigraph_nb.errors import BadOption
 
 from .extras import scipy
 from .inputs import Data, Floats, Gaps, OnGap, whole
+from .numeric import tamed
 from .plots import Chart
 from .result import Result, number, reading
 from .samples import Samples, samples
@@ -72,7 +73,7 @@ def autocorrelation(
         raise BadOption(f"lags={lags:,}, and {MOST_LAGS:,} are the most; take means of bins (every=) for longer times")
     seen = samples(data, column, on_gap=on_gap, every=every, start=start, end=end, gaps=gaps)
     step_ns = seen.typical_ns()
-    laid = _laid(seen, step_ns)
+    laid = _laid(replace(seen, values=tamed(seen.values)[0]), step_ns)
     found, pairs = correlated(laid, lags)
     table = pd.DataFrame(
         {"lag": np.arange(1, lags + 1, dtype=np.int64), "lag_s": np.arange(1, lags + 1) * step_ns / 1e9}
@@ -176,6 +177,7 @@ def periodicity(
         raise BadOption(
             f"{len(seen):,} rows with a value, and {MOST_ROWS:,} are the most; take means of bins (every=), or a range"
         )
+    seen = replace(seen, values=tamed(seen.values)[0])
     name = f"Period of {column}"
     tried = _frequencies(seen, _seconds(shortest, "shortest"), _seconds(longest, "longest"))
     powers = _powers(seen, tried)

@@ -94,7 +94,10 @@ class Rows:
         """
         kept: Any = self.table.column(column)
         if not pa.types.is_integer(kept.type):
-            return np.nan_to_num(self.numbers(column)).astype(np.int64)
+            plain = np.nan_to_num(self.numbers(column))
+            if np.any(np.abs(plain) >= 2.0**63):
+                raise BadOption(f"column {column!r} of {self.source} holds numbers beyond 64 bits")
+            return plain.astype(np.int64)
         try:
             return np.array(kept.fill_null(0).cast(pa.int64()).to_numpy(), dtype=np.int64)
         except pa.ArrowInvalid as error:

@@ -15,7 +15,7 @@ from aurigraph_nb.errors import BadOption
 from .bins import width
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, share, whole, without_gaps
 from .intervals import quantile_interval
-from .numeric import counted
+from .numeric import counted, tamed, times
 from .plots import Chart
 from .result import Result, number, reading
 
@@ -80,16 +80,18 @@ def latency(
     got = without_gaps(got, on_gap)
     values = got.numbers(column)
     good = ~np.isnan(values)
+    values, factor = tamed(values)
     records: list[dict[str, Any]] = []
     for name, part in _groups(got.where(good), values[good], by):
         rng = np.random.default_rng(seed)
         ordered = np.sort(part)
         for q in levels:
             low, high = quantile_interval(ordered, q, confidence=confidence, resamples=resamples, rng=rng)
-            told = {"quantile": q, column: float(np.quantile(ordered, q)), "low": low, "high": high, "n": len(part)}
+            found = (float(times(v, factor)) for v in (np.quantile(ordered, q), low, high))
+            told = {"quantile": q, **dict(zip((column, "low", "high"), found, strict=True)), "n": len(part)}
             records.append(told if by is None else {by: name, **told})
     table = _typed(records, column, by)
-    value = float(np.quantile(values[good], levels[0])) if good.any() else None
+    value = float(times(np.quantile(values[good], levels[0]), factor)) if good.any() else None
     return _result(table, value, levels[0], column, by, got, int(good.sum()), int((~good).sum()))
 
 
@@ -255,9 +257,9 @@ def _slope(times_ms: Floats, values_ms: Floats, most: int = 1_000) -> float | No
     if n < 3:
         return None
     chosen = np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
-    times, values = times_ms[chosen], values_ms[chosen]
-    i, j = np.triu_indices(len(times), 1)
-    return float(np.median((values[j] - values[i]) / (times[j] - times[i])) * 1e6)
+    when, values = times_ms[chosen], values_ms[chosen]
+    i, j = np.triu_indices(len(when), 1)
+    return float(np.median((values[j] - values[i]) / (when[j] - when[i])) * 1e6)
 
 
 def _levels(quantiles: Any) -> list[float]:

@@ -18,7 +18,7 @@ from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, whole
 from .inputs import share as checked_share
-from .numeric import counted, wilson
+from .numeric import counted, tamed, wilson
 from .plots import Chart
 from .result import AnalyticsWarning, Result, number, reading
 from .rounds import consensus_rows, rounds_of
@@ -124,8 +124,9 @@ def _constant(stake: Mapping[str, float], n: int) -> dict[str, float]:
         raise BadOptionType(f"stake: a number for each validator was expected ({error})") from None
     if any(not math.isfinite(w) or w < 0 for w in weights.values()):
         raise BadOption("stake: every weight has to be finite and at least 0")
-    total = sum(weights.values())
-    return {k: n * w / total for k, w in weights.items()} if total else {}
+    small = dict(zip(weights, tamed(list(weights.values()))[0].tolist(), strict=True))
+    total = sum(small.values())
+    return {k: n * w / total for k, w in small.items()} if total else {}
 
 
 def _moving(data: Data, weight: str, moments: npt.NDArray[np.int64]) -> tuple[dict[str, float], int]:
@@ -136,6 +137,7 @@ def _moving(data: Data, weight: str, moments: npt.NDArray[np.int64]) -> tuple[di
     stakes = got.numbers(weight)
     if fallback and got.has("total_staked"):
         stakes = _filled(stakes, got.numbers("total_staked"), things, len(names))
+    stakes = tamed(stakes)[0]
     states = got.texts("status") if got.has("status") else np.full(len(got), None, dtype=object)
     active = np.array([np.nan if s is None else float(s == "ACTIVE") for s in states], dtype=np.float64)
     frame = pd.DataFrame({"thing": things, "time": got.time_ns, "stake": stakes, "active": active})
@@ -249,7 +251,8 @@ def goodness_of_fit(
 
 def _pearson(counts: Any, shares: Floats) -> Any:
     wanted = counts.sum(axis=-1, keepdims=True) * shares
-    return ((counts - wanted) ** 2 / wanted).sum(axis=-1)
+    with np.errstate(over="ignore"):  # against next to no stake at all: infinite, as it should be
+        return ((counts - wanted) ** 2 / wanted).sum(axis=-1)
 
 
 def _exact(counts: npt.NDArray[np.int64], shares: Floats) -> float:

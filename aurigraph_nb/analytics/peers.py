@@ -18,7 +18,7 @@ from aurigraph_nb.errors import BadOption
 
 from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
 from .inputs import share as checked_share
-from .numeric import counted, middle, survival_median
+from .numeric import counted, middle, survival_median, tamed, times
 from .plots import Chart
 from .result import Result, reading
 from .spells import Spells, coded, spells
@@ -88,7 +88,7 @@ def peer_latency(
     got = rows(network, "peer_id", "latency_ms", by, optional=("status",), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     things, names = coded(got.texts("peer_id"))
-    latency = got.numbers("latency_ms")
+    latency, factor = tamed(got.numbers("latency_ms"))
     use = (things >= 0) & np.isfinite(latency) & (latency >= 0)
     if got.has("status"):
         use &= np.array([s in (None, THERE) for s in got.texts("status")], dtype=np.bool_)
@@ -100,7 +100,8 @@ def peer_latency(
     kinds = {by: "str", "peers": "int64", "measurements": "int64"} | dict.fromkeys(columns[3:], "float64")
     table = pd.DataFrame(lines, columns=columns).astype(kinds)
     table = table.sort_values("median_ms", kind="stable", ignore_index=True)
-    value = middle(each["median"].to_numpy(float))
+    table[columns[3:]] = times(table[columns[3:]].to_numpy(), factor)
+    value = None if (level := middle(each["median"].to_numpy(float))) is None else float(times(level, factor))
     name = "Median peer latency"
     line = reading(name, value, "ms", len(each), got.coverage, of="peer", why="no latency was told")
     few = int((table["peers"] < 6).sum())

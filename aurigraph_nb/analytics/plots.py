@@ -67,6 +67,11 @@ class Chart:
 
 def draw(table: pd.DataFrame, chart: Chart, *, title: str, empty: str = "") -> go.Figure:
     """The figure of a table; one in which nothing is known says ``empty``."""
+    with np.errstate(over="ignore", invalid="ignore"):  # distances of huge numbers are infinite, and not drawn
+        return _drawn(table, chart, title, empty)
+
+
+def _drawn(table: pd.DataFrame, chart: Chart, title: str, empty: str) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()

@@ -15,7 +15,7 @@ from aurigraph_nb.errors import BadOption
 from .bins import width
 from .events import event_times, windows
 from .inputs import Data, Gaps, OnGap, rows, stamps, whole, without_gaps
-from .numeric import counted, survival_median
+from .numeric import counted, survival_median, times
 from .plots import Chart
 from .result import Result, reading
 
@@ -69,12 +69,14 @@ def time_to_recover(
     spans = nanoseconds(before, option="before"), nanoseconds(after, option="after")
     got = without_gaps(rows(metrics, y, start=start, end=end, gaps=gaps), on_gap).by_time()
     moments = event_times(events)
-    means, offsets = windows(got, y, moments, *spans, every_ns)
+    means, offsets, factor = windows(got, y, moments, *spans, every_ns)
     lines, outside = _recoveries(means, offsets, moments, every_ns, within, hold)
     columns = ["timestamp", "baseline", "worst", "left", "recovered", "seconds"]
     table = pd.DataFrame(lines, columns=columns).astype({"left": bool, "recovered": bool, "seconds": float})
     table["timestamp"] = stamps(table["timestamp"].to_numpy(np.int64))
     table = table.astype({"baseline": float, "worst": float})
+    for column in ("baseline", "worst"):
+        table[column] = times(table[column].to_numpy(), factor)
     value = survival_median(table["seconds"].to_numpy(float), table["recovered"].to_numpy(bool))
     name = f"{y} back after events, median"
     coverage = float(np.isfinite(means).mean()) if means.size else None

@@ -15,7 +15,8 @@ from aurigraph_nb.errors import BadOption, BadOptionType
 from .bins import Grid, grid, width
 from .gaptimes import Holes
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, one_of, rows, without_gaps
-from .numeric import counted
+from .numeric import counted, tamed
+from .numeric import times as times_
 from .plots import Chart
 from .readers import is_dask
 from .reducing import known_times, with_markers
@@ -26,7 +27,7 @@ How = Literal["mean", "sum", "min", "max", "std", "count", "rate", "median", "fi
 SUMMED = ("mean", "sum", "min", "max", "std", "count", "rate")
 """What can be told from sums of parts; the others need all rows of a bin."""
 HOW = (*SUMMED, "median", "first", "last")
-PARTS = ("_n", "_rows", "_mean", "_squares", "_min", "_max")
+PARTS = ("_n", "_rows", "_mean", "_spread", "_min", "_max")
 UNITS = {"tps": "tx/s"}
 _OF_ROWS = {"count": "rows", "rate": "rate_hz"}
 
@@ -145,7 +146,8 @@ def _partition(table: pa.Table, *, column: str | None, every_ns: int) -> pa.Tabl
 
 
 def _sums(times: Times, values: Floats, every_ns: int) -> tuple[dict[str, Any], Times]:
-    """What is to be kept of each bin: rows, values, mean, sum of squares around it, extremes; and its first time."""
+    """What is to be kept of each bin: rows, values, mean, root of the squares off it, extremes; and its first time."""
+    values, factor = tamed(values)
     order = np.argsort(times // every_ns, kind="stable")
     bins, firsts = np.unique((times // every_ns)[order], return_index=True)
     ordered, when = values[order], times[order]
@@ -159,10 +161,10 @@ def _sums(times: Times, values: Floats, every_ns: int) -> tuple[dict[str, Any], 
     parts = {
         "_n": n,
         "_rows": np.bincount(slots, minlength=len(bins)).astype(np.int64),
-        "_mean": means,
-        "_squares": np.bincount(slots, off * off, len(bins)),
-        "_min": np.minimum.reduceat(low, firsts) if len(bins) else low,
-        "_max": np.maximum.reduceat(high, firsts) if len(bins) else high,
+        "_mean": times_(means, factor),
+        "_spread": times_(np.sqrt(np.bincount(slots, off * off, len(bins))), factor),
+        "_min": times_(np.minimum.reduceat(low, firsts) if len(bins) else low, factor),
+        "_max": times_(np.maximum.reduceat(high, firsts) if len(bins) else high, factor),
     }
     return parts, np.minimum.reduceat(when, firsts) if len(bins) else when
 
@@ -187,20 +189,21 @@ def _combine(parts: tuple[dict[str, Any], Times], cells: Grid, how: str) -> tupl
     slots, count = cells.index(times), cells.count
     n = np.bincount(slots, told["_n"], count)
     rows_in = np.bincount(slots, told["_rows"], count)
-    means = np.where(told["_n"] > 0, told["_mean"], 0.0)
+    _, factor = tamed(np.concatenate([told["_mean"], told["_spread"]]))
+    means, spread = (np.where(told["_n"] > 0, told[c], 0.0) / factor for c in ("_mean", "_spread"))
     sums = np.bincount(slots, told["_n"] * means, count)
     mean = np.divide(sums, n, out=np.full(count, np.nan), where=n > 0)
     off = np.where(told["_n"] > 0, means - mean[slots], 0.0)
-    squares = np.bincount(slots, told["_squares"] + told["_n"] * off * off, count)
+    squares = np.bincount(slots, spread * spread + told["_n"] * off * off, count)
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(low, slots, np.where(told["_n"] > 0, told["_min"], np.inf))
     np.maximum.at(high, slots, np.where(told["_n"] > 0, told["_max"], -np.inf))
     values = {
-        "mean": mean,
-        "sum": np.where((n > 0) | (rows_in == 0), sums, np.nan),
+        "mean": times_(mean, factor),
+        "sum": np.where((n > 0) | (rows_in == 0), times_(sums, factor), np.nan),
         "min": np.where(n > 0, low, np.nan),
         "max": np.where(n > 0, high, np.nan),
-        "std": np.sqrt(np.divide(squares, n - 1, out=np.full(count, np.nan), where=n > 1)),
+        "std": times_(np.sqrt(np.divide(squares, n - 1, out=np.full(count, np.nan), where=n > 1)), factor),
         "count": rows_in,
         "rate": rows_in,
     }[how]
@@ -212,10 +215,11 @@ def _combine(parts: tuple[dict[str, Any], Times], cells: Grid, how: str) -> tupl
 
 def _whole(got: Rows, column: str, cells: Grid, how: str) -> Floats:
     ordered = got.by_time()
-    series = pd.Series(ordered.numbers(column))
+    values, factor = tamed(ordered.numbers(column))
+    series = pd.Series(values)
     groups = series.groupby(cells.index(ordered.time_ns))
     found: Any = getattr(groups, how)()
-    return np.asarray(found.reindex(range(cells.count)).to_numpy(dtype=np.float64))
+    return np.asarray(times_(found.reindex(range(cells.count)).to_numpy(dtype=np.float64), factor))
 
 
 def _sizes(got: Rows, column: str, cells: Grid) -> Any:

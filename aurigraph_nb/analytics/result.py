@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from .numeric import as_float
 from .plots import Chart, draw
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def number(value: float | int | Decimal | None, digits: int = 5) -> str:
     """
     if value is None or value != value:
         return "unknown"
-    size = abs(float(value))
+    size = abs(as_float(value))
     if isinstance(value, int) or (size < 10**15 and value == int(value)):
         return f"{int(value):,}"
     if 10**digits - 0.5 <= size < 10**15:

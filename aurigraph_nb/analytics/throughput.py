@@ -14,6 +14,7 @@ from aurigraph_nb.durations import Duration, Moment, nanoseconds
 from aurigraph_nb.errors import BadOption
 
 from .inputs import Data, Floats, Gaps, OnGap, Times, stamps
+from .numeric import mean, tamed, times
 from .plots import Chart
 from .resampling import UNITS
 from .result import Result, reading
@@ -58,7 +59,7 @@ def throughput(
     """
     seen = samples(data, column, on_gap=on_gap, start=start, end=end, gaps=gaps)
     table = pd.DataFrame(_statistics(seen.values), columns=["statistic", "value"])
-    value = float(np.mean(seen.values)) if len(seen) else None
+    value = mean(seen.values) if len(seen) else None
     unit = UNITS.get(column, "")
     line = reading(f"Mean {column}", value, unit, len(seen), seen.got.coverage, why="no rows")
     chart = Chart("bar", "statistic", ("value",), "statistic", _titled(column), leave=("peak_to_mean",))
@@ -103,13 +104,13 @@ def peak_to_mean(
     2.0
     """
     seen = samples(data, column, on_gap=on_gap, every=every, start=start, end=end, gaps=gaps)
-    mean = float(np.mean(seen.values)) if len(seen) else np.nan
+    level = mean(seen.values)
     top = int(np.argmax(seen.values)) if len(seen) else 0
     peak = float(seen.values[top]) if len(seen) else np.nan
-    value = peak / mean if len(seen) and mean > 0 else None
+    value = peak / level if len(seen) and level > 0 else None
     when = seen.time_ns[top : top + 1]
     ratio = np.nan if value is None else value
-    table = pd.DataFrame({"timestamp": stamps(when), "peak": peak, "mean": mean, "peak_to_mean": ratio})
+    table = pd.DataFrame({"timestamp": stamps(when), "peak": peak, "mean": level, "peak_to_mean": ratio})
     why = "no rows" if not len(seen) else "the mean is not above 0"
     name = f"Peak to mean of {column}"
     line = reading(name, value, "", len(seen), seen.got.coverage, of="row" if every is None else "bin", why=why)
@@ -190,17 +191,13 @@ def _statistics(values: Floats) -> list[tuple[str, float]]:
     if not n:
         names = ["current", "mean", "std", "min", *QUANTILES, "peak", "peak_to_mean"]
         return [(name, np.nan) for name in names]
-    mean, peak = float(np.mean(values)), float(np.max(values))
-    quantiles = zip(QUANTILES, np.quantile(values, list(QUANTILES.values())), strict=True)
-    return [
-        ("current", float(values[-1])),
-        ("mean", mean),
-        ("std", float(np.std(values, ddof=1)) if n > 1 else np.nan),
-        ("min", float(np.min(values))),
-        *((name, float(v)) for name, v in quantiles),
-        ("peak", peak),
-        ("peak_to_mean", peak / mean if mean > 0 else np.nan),
-    ]
+    small, factor = tamed(values)
+    level, peak = float(np.mean(small)), float(np.max(small))
+    told = {"current": small[-1], "mean": level, "std": np.std(small, ddof=1) if n > 1 else np.nan, "min": small.min()}
+    told |= dict(zip(QUANTILES, np.quantile(small, list(QUANTILES.values())), strict=True))
+    told["peak"] = peak
+    ratio = peak / level if level > 0 else np.nan
+    return [*((name, float(times(v, factor))) for name, v in told.items()), ("peak_to_mean", ratio)]
 
 
 def _titled(column: str) -> str:
@@ -238,7 +235,7 @@ def _sustained(seen: Samples, ends: Times, parts: Times, length: int) -> tuple[f
     A window that begins between two rows does no better than one that begins at the later of the rows it may begin at,
     or at the first, so only rows are tried; the minimum of the window slides along in a queue of falling promise.
     """
-    values, times = seen.values, seen.time_ns
+    values, begins = seen.values, seen.time_ns
     best: tuple[float, int] | None = None
     queue: deque[int] = deque()
     first = 0
@@ -249,10 +246,10 @@ def _sustained(seen: Samples, ends: Times, parts: Times, length: int) -> tuple[f
         while queue and values[queue[-1]] >= values[last]:
             queue.pop()
         queue.append(last)
-        while first <= last and ends[last] - times[first] >= length:
+        while first <= last and ends[last] - begins[first] >= length:
             while queue[0] < first:
                 queue.popleft()
             if best is None or values[queue[0]] > best[0]:
-                best = (float(values[queue[0]]), int(times[first]))
+                best = (float(values[queue[0]]), int(begins[first]))
             first += 1
     return best

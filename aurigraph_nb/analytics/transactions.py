@@ -22,7 +22,7 @@ from .bins import Grid, grid
 from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
 from .inputs import share as checked_share
 from .ledger import FINAL, SAMPLE, amounts, transactions_of
-from .numeric import counted, wilson
+from .numeric import as_float, counted, wilson
 from .plots import Chart
 from .result import Result, reading
 from .spells import coded, known_until
@@ -30,7 +30,7 @@ from .spells import coded, known_until
 Ints = npt.NDArray[np.int64]
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
-_MOST_DIGITS = 200
+_MOST_DIGITS = 2_000
 
 
 def failure_rate(
@@ -197,7 +197,8 @@ class _Worths(Result):
         told = [c for c in self.table.columns if c.startswith("q")]
         long = self.table.melt(id_vars="value_unit", value_vars=told, var_name="quantile", value_name="amount")
         long["quantile"] = pd.to_numeric(long["quantile"].str[1:])
-        return draw(long.astype({"amount": float}), self.chart, title=self.name, empty=self.reading)
+        long["amount"] = [as_float(v) for v in long["amount"]]
+        return draw(long, self.chart, title=self.name, empty=self.reading)
 
 
 def _worth(unit: str | None, values: list[int | Decimal | None], quantiles: Sequence[float]) -> tuple[Any, ...]:
@@ -208,7 +209,7 @@ def _worth(unit: str | None, values: list[int | Decimal | None], quantiles: Sequ
         context.prec = _MOST_DIGITS
         total = sum(known)
     places = [max(0, math.ceil(q * len(known) - 1e-9) - 1) for q in quantiles]
-    mean = float(Decimal(total) / len(known))
+    mean = as_float(Decimal(total) / len(known))
     return unit, len(known), len(values) - len(known), total, mean, *(known[p] for p in places)
 
 

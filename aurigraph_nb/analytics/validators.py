@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from aurigraph_nb.durations import Moment
 from aurigraph_nb.errors import BadOption, BadOptionType
@@ -250,7 +251,8 @@ def proposal_gaps(
     got = without_gaps(got, on_gap).by_time()
     things, names = coded(got.texts("id"))
     height, stretch = got.numbers("last_block_proposed"), got.stretches()
-    use = np.flatnonzero((things >= 0) & np.isfinite(height))
+    use = np.flatnonzero((things >= 0) & (np.abs(height) < 2.0**62))
+    height = _heights(got, height)
     use = use[np.argsort(things[use], kind="stable")]
     edges = np.searchsorted(things[use], np.arange(len(names) + 1))
     lines, all_s = [], [np.empty(0)]
@@ -272,6 +274,12 @@ def proposal_gaps(
     line = reading(name, value, "s", len(pooled), got.coverage, of="distance", why="no two proposals were seen")
     chart = Chart("bar", "validator", ("median_s", "longest_s"), "validator", "seconds between proposals")
     return Result(name, value, "s", table, line, (), got.coverage, len(pooled), chart)
+
+
+def _heights(got: Rows, height: Any) -> Any:
+    """Block heights as whole numbers, where they are such: beyond 2**53 a float would lose some."""
+    exact = pa.types.is_integer(got.table.schema.field("last_block_proposed").type)
+    return got.integers("last_block_proposed") if exact else height
 
 
 def _distances(seconds: Any, blocks: Any) -> tuple[Any, ...]:
