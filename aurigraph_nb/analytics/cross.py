@@ -18,6 +18,7 @@ from aurigraph_nb.schema import LOCAL_COLUMNS
 from .bins import MOST_BINS, width
 from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, stamps, without_gaps
 from .numeric import tamed, times
+from .panels import Aligned
 from .plots import Chart
 from .readers import names_of
 from .result import Result, reading
@@ -186,7 +187,7 @@ def align(
     shown = tuple(f"{t}.{c}" for t, cs in zip(titles, chosen, strict=True) for c in cs)
     holes = tuple(h for p in got for h in p.shown_holes())
     chart = Chart("line" if how == "mean" else "step", "timestamp", shown, "time (UTC)", "as sent", holes=holes)
-    return Result(name, value, "", table, line, (), coverage, len(table), chart)
+    return Aligned(name, value, "", table, line, (), coverage, len(table), chart)
 
 
 def _titles(streams: Sequence[Data], names: Sequence[str] | None) -> list[str]:

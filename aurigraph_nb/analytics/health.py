@@ -22,7 +22,8 @@ def _spells(
 ) -> tuple[Rows, Spells, list[str]]:
     got = without_gaps(rows(data, column, start=start, end=end, gaps=gaps), on_gap)
     found, _, words = spells_of(got, "", column)
-    return got, found, words
+    used, codes = np.unique(found.state, return_inverse=True)  # a word that another one replaced at once makes no spell
+    return got, found._replace(state=codes.astype(np.int64)), [words[i] for i in used]
 
 
 def leader_tenure(
