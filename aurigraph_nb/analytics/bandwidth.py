@@ -39,12 +39,21 @@ def peer_bandwidth(
 
     ``value`` is the sum over all peers, both directions, in bytes a second: each peer's bytes over its own time.
 
-    Table, one row a peer: ``peer_id``, ``seconds`` (first to last row with counters), ``inbound_bytes`` and
-    ``outbound_bytes`` (grown, int64, <NA> where fewer than two rows tell), ``inbound_per_s`` and ``outbound_per_s``
-    (bytes a second), ``restarts``.
+    Assumes that a counter only falls when it starts again.
+
+    Table, a row a peer, by name; index 0, 1, 2, …:
+
+        ``peer_id`` (str): who.
+        ``seconds`` (float64, s): from its first to its last row with counters.
+        ``inbound_bytes`` (Int64, B): grown in that time; <NA> where fewer than two rows tell.
+        ``outbound_bytes`` (Int64, B): likewise.
+        ``inbound_per_s`` (float64, B/s): their ratio; NaN where fewer than two rows tell, or at one time.
+        ``outbound_per_s`` (float64, B/s): likewise.
+        ``restarts`` (int64): of its counters.
 
     Raises:
         BadOption: a column ``peer_id``, ``inbound_bytes`` or ``outbound_bytes`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 4], unit="s", utc=True), "peer_id": "a"})

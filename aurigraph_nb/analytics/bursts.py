@@ -53,11 +53,22 @@ def dispersion(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: D, None with fewer than 2 windows or a mean of 0. A table with one row: ``window_s``, ``windows``,
-        ``mean``, ``variance``, ``dispersion``, ``low`` and ``high`` (what chance allows), ``p_value``.
+        ``value``: D, None with fewer than 2 windows or a mean of 0.
+
+    Table, one row; index 0, 1, 2, …:
+
+        ``window_s`` (float64, s): width of a window.
+        ``windows`` (int64): how many were seen from end to end.
+        ``mean`` (float64): of the counts in them; NaN without any.
+        ``variance`` (float64): of the counts (k - 1); NaN with fewer than 2 windows.
+        ``dispersion`` (float64): variance by mean; NaN likewise, and where the mean is not above 0.
+        ``low`` (float64): what chance allows, from here; NaN where there is no D.
+        ``high`` (float64): and up to here; NaN likewise.
+        ``p_value`` (float64, 0-1): two-sided; NaN likewise.
 
     Raises:
         BadOption: an option is out of range. Incomplete: ``on_gap="raise"`` and a gap lies in the span.
+        BadOptionType: the data are of no kind that can be read.
         MissingExtra: SciPy is not installed.
 
     >>> import pandas as pd
@@ -106,11 +117,19 @@ def fano(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the slope, None with fewer than 2 such scales. A table with a row a scale: ``window_s``, ``windows``,
-        ``mean``, ``variance`` and ``dispersion`` (float64, NaN with fewer than 2 windows).
+        ``value``: the slope, None with fewer than 2 such scales.
+
+    Table, a row a scale, in the order asked for; index 0, 1, 2, …:
+
+        ``window_s`` (float64, s): width of a window.
+        ``windows`` (int64): how many were seen from end to end.
+        ``mean`` (float64): of the counts in them; NaN without any.
+        ``variance`` (float64): of the counts (k - 1); NaN with fewer than 2 windows.
+        ``dispersion`` (float64): variance by mean; NaN likewise, and where the mean is not above 0.
 
     Raises:
         BadOption: an option is out of range. Incomplete: ``on_gap="raise"`` and a gap lies in the span.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-01-01", periods=600, freq="100ms", name="timestamp")

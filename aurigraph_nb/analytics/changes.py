@@ -60,13 +60,22 @@ def change_points(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: int, how many changes; None without rows. A table with a row a segment: ``segment`` (from 0),
-        ``start`` (its first row, UTC), ``end`` (its last), ``n`` (int64), ``mean``, ``std`` (n - 1), ``change`` (mean
-        minus that of the segment before, NaN for the first) and ``over_gap`` (bool: a gap lies between it and the
-        segment before).
+        ``value``: int, how many changes; None without rows.
+
+    Table, a row a segment, in order of time; index 0, 1, 2, …:
+
+        ``segment`` (int64): its number, from 0.
+        ``start`` (datetime64[ns, UTC]): its first row.
+        ``end`` (datetime64[ns, UTC]): its last row.
+        ``n`` (int64): its rows.
+        ``mean`` (float64, in the unit of the column): its level.
+        ``std`` (float64): with n - 1, in that unit; NaN for one row.
+        ``change`` (float64): mean minus that of the segment before, in that unit; NaN for the first.
+        ``over_gap`` (bool): a gap lies between it and the segment before.
 
     Raises:
         BadOption: an option is out of range, or there are too many rows. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-01-01", periods=12, freq="1s", name="timestamp")

@@ -67,11 +67,21 @@ def lagged_correlation(
 
     ``gaps`` and ``right_gaps`` are those of ``left`` and ``right``, where they do not bring them along.
 
-    Table, one row a lag: ``lag_s``, ``correlation``, ``low``, ``high``, ``pairs``, ``effective`` (number of independent
-    pairs), ``p_value``, ``p_adjusted``.
+    Table, a row a lag, from the most negative one; index 0, 1, 2, …:
+
+        ``lag_s`` (float64, s): by how much ``y`` is later.
+        ``correlation`` (float64, -1 to 1): NaN with fewer than 4 pairs, or where a series is constant; then so are all
+            but ``pairs``.
+        ``low`` (float64): begin of its interval; -1 where there are too few independent pairs.
+        ``high`` (float64): its end; 1 likewise.
+        ``pairs`` (int64): bins that have both.
+        ``effective`` (float64): how many independent pairs these are worth.
+        ``p_value`` (float64, 0-1): two-sided, of this lag alone; NaN for 2 independent pairs or fewer.
+        ``p_adjusted`` (float64, 0-1): of the largest of all these lags.
 
     Raises:
         BadOption: there is no such column, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
         MissingExtra: scipy is not installed.
 

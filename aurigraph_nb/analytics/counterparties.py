@@ -53,11 +53,16 @@ def top_counterparties(
         side: sender, recipient or either.
         by: count (transactions) or value (exact amounts; transactions without one do not count).
 
-    Table, all addresses, most first: ``address``, ``count``, ``value`` (exact; None where unknown or of several units),
-    ``share`` (0-1, by ``by``).
+    Table, a row an address, all of them, most first; index 0, 1, 2, …:
+
+        ``address`` (str): who.
+        ``count`` (int64): transactions that it takes part in.
+        ``value`` (object): exact sum of their amounts; None where unknown or of several units.
+        ``share`` (float64, 0-1): of all, by ``by``; NaN where all amounts are 0.
 
     Raises:
         BadOption: a column is missing, an option is unknown, or amounts of several units were to be added.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True)})
@@ -152,11 +157,18 @@ def address_degrees(
     The stream is a sample of the transactions, and a sample of edges has smaller degrees than the whole graph; compare
     only samples of equal size. Gaps make it smaller still; ``coverage`` says by how much of the time.
 
-    Table, one row an address, highest degree first: ``address``, ``out_degree``, ``in_degree``, ``degree``, ``sent``
-    and ``received`` (transactions).
+    Table, a row an address, highest degree first; index 0, 1, 2, …:
+
+        ``address`` (str): who.
+        ``out_degree`` (int64): different partners that it sent to.
+        ``in_degree`` (int64): different partners that sent to it.
+        ``degree`` (int64): different partners of either kind.
+        ``sent`` (int64): transactions.
+        ``received`` (int64): transactions.
 
     Raises:
         BadOption: a column ``sender`` or ``recipient`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True)})

@@ -50,6 +50,8 @@ def asof(
     Both streams have to be on one clock: server times of the same node are; receive times are where both were received
     by one machine.
 
+    This is the backward as-of join of time series databases; nothing is interpolated.
+
     Args:
         left: the rows that stay, in order of time.
         right: where their company comes from; the range of times is that of ``left`` and ``tolerance`` before it.
@@ -60,11 +62,17 @@ def asof(
         gaps: gaps of ``left``, where it does not bring them along.
         right_gaps: gaps of ``right``, likewise.
 
-    Table, one row for each row of ``left``: ``timestamp`` (UTC), its columns, those of ``right`` (null where there is
-    none), ``age_s`` (how old the row of ``right`` is; NaN where there is none).
+    Table, a row for each row of ``left``, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): of the row of ``left``.
+        ``left.column`` (as in the data): each of ``left_columns``, under its own name; null where the data are.
+        ``right.column`` (as in the data): each of ``right_columns``, under its own name and, where ``left`` has one of
+            that name, ``suffix``; null where there is no row of ``right``.
+        ``age_s`` (float64, s): how old the row of ``right`` is; NaN where there is none.
 
     Raises:
         BadOption: there is no such column, or a duration is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap in either, and ``on_gap="raise"``.
 
     >>> trades = pd.DataFrame({"timestamp": pd.to_datetime([1, 5, 9], unit="s", utc=True), "hash": list("abc")})
@@ -136,6 +144,9 @@ def align(
     the bin. The span is the one that all streams share, unless ``start`` and ``end`` are given. ``value`` is the share
     (0-1) of rows without a NaN.
 
+    Plain means, or last values, of what was seen; nothing is interpolated. Assumes one clock for all streams, as server
+    times of one node have.
+
     Args:
         streams: topics or frames.
         columns: for each stream the columns to take; None: all numeric ones.
@@ -143,11 +154,16 @@ def align(
         hold: the oldest age of a number taken by ``how="last"``.
         gaps: for each stream its gaps (or None), where the streams do not bring them along.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), a column ``name.column`` for each (float64), and ``name.coverage``
-    for each stream (share of the bin outside its gaps).
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``name.column`` (float64, in the unit of the column): for each column of each stream; NaN where the stream says
+            nothing, or a gap touches the bin.
+        ``name.coverage`` (float64, 0-1): for each stream the share of the bin outside its gaps.
 
     Raises:
         BadOption: no stream, a missing column, names that repeat, or a duration out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> a = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "tps": [1.0, 2.0, 3.0]})

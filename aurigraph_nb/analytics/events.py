@@ -40,10 +40,17 @@ def leader_changes(
 
     ``value`` is the number of changes. A change that lies in a gap was not seen: the first leader after it is not one.
 
-    Table, one row a change: ``timestamp`` (UTC), ``before`` and ``after`` (missing: nobody leads).
+    A plain count of what rows say. Assumes that the stream tells each change of leader.
+
+    Table, a row a change, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): of the first row under the new leader.
+        ``before`` (str): who led; missing: nobody.
+        ``after`` (str): who leads now; missing: nobody.
 
     Raises:
         BadOption: there is no column ``leader``.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "leader": ["a", None, "b"]})
@@ -174,8 +181,15 @@ def event_study(
         confidence: of the band.
         simultaneous: whether it holds for all offsets together.
 
-    Table, one row an offset: ``offset_s`` (begin of the bin, from the event), ``mean``, ``low``, ``high``, ``events``
-    (that have this bin). ``coverage`` is the share of the bins of all windows that were seen.
+    Table, a row an offset; index 0, 1, 2, …:
+
+        ``offset_s`` (float64, s): begin of the bin, from the event; negative before it.
+        ``mean`` (float64): deviation in the unit of ``y`` (in % with ``relative``); NaN where no event has this bin.
+        ``low`` (float64): begin of the band; NaN with fewer than 2 events.
+        ``high`` (float64): its end; NaN likewise.
+        ``events`` (int64): that have this bin.
+
+    ``coverage`` is the share of the bins of all windows that were seen.
 
     Raises:
         BadOption: a column is missing, or an option is out of range.

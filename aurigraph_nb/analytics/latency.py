@@ -59,12 +59,20 @@ def latency(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the first of the quantiles, over all rows; None without rows. A table with a row a group and
-        quantile, in the order of the names: the ``by`` column (if asked for), ``quantile``, the value (called as
-        ``column``), ``low``, ``high`` (float64, NaN with fewer than 2 rows) and ``n`` (int64).
+        ``value``: the first of the quantiles, over all rows; None without rows.
+
+    Table, a row a group and quantile, in the order of the names; index 0, 1, 2, …:
+
+        ``country`` (str): the group, called as ``by``; empty where it is missing. Only there if ``by`` is given.
+        ``quantile`` (float64, 0-1): which.
+        ``latency_ms`` (float64, ms): its value; called as ``column``, in its unit.
+        ``low`` (float64, ms): begin of its interval; NaN with fewer than 2 rows.
+        ``high`` (float64, ms): end of its interval; NaN likewise.
+        ``n`` (int64): rows with a value in the group.
 
     Raises:
         BadOption: an option is out of range, a column is missing, or there are more than 10,000 groups.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -165,11 +173,21 @@ def feed_lag(
 
     Returns:
         ``value``: the first of the quantiles of the delay above the least, ms; None without rows. ``offset_ms``: the
-        smallest lag. A table with a row a quantile: ``quantile``, ``lag_ms`` (as it came), ``delay_ms`` (above the
-        least), ``low`` and ``high`` of the delay (float64), ``n``.
+        smallest lag.
+
+    Table, a row a quantile, in the order asked for; all but ``quantile`` and ``n`` are NaN without rows; index 0, 1, 2,
+    …:
+
+        ``quantile`` (float64, 0-1): which.
+        ``lag_ms`` (float64, ms): of the lag as it came, offset and all.
+        ``delay_ms`` (float64, ms): of the delay above the least.
+        ``low`` (float64, ms): begin of the interval of that; NaN with fewer than 2 rows.
+        ``high`` (float64, ms): its end; NaN likewise.
+        ``n`` (int64): rows with both times.
 
     Raises:
         BadOption: an option is out of range, or a column is missing. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> sent = pd.to_datetime([0, 1, 2], unit="s", utc=True)

@@ -78,12 +78,23 @@ def leadership_share(
         confidence: of the intervals of the shares (Wilson 1927).
         require_complete: raise where fewer validators are known than the consensus says are active.
 
-    Table, one row a validator: ``validator``, ``rounds`` (led), ``share``, ``low``, ``high``, ``stake_share``,
-    ``expected``, ``residual`` ((observed - expected) / sqrt(expected)); most led first. ``coverage`` is the share of
-    the active validators whose stake is known.
+    Table, a row a validator, most rounds first; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``rounds`` (int64): that it led.
+        ``share`` (float64, 0-1): of all rounds with a leader.
+        ``low`` (float64, 0-1): begin of Wilson's interval; NaN without rounds.
+        ``high`` (float64, 0-1): its end; NaN likewise.
+        ``stake_share`` (float64, 0-1): what it held, on average over the rounds; NaN where no stake is known.
+        ``expected`` (float64, rounds): that it would lead by stake; NaN likewise.
+        ``residual`` (float64): (observed - expected) / sqrt(expected); infinite for a leader without stake, NaN for
+            others without.
+
+    ``coverage`` is the share of the active validators whose stake is known.
 
     Raises:
         BadOption: a column is missing, an option is out of range, or the exact test has too many outcomes.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap and ``on_gap="raise"``, or validators are missing and ``require_complete=True``.
         MissingExtra: scipy is needed (for the chi-square distribution) and not installed.
 

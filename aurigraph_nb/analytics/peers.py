@@ -72,11 +72,20 @@ def peer_latency(
         by: the column that groups peers: country, city, version, connection_quality.
         confidence: of the intervals.
 
-    Table, one row a group, nearest first: ``country`` (or ``by``; "not told" where it is missing), ``peers``,
-    ``measurements``, ``median_ms``, ``low_ms``, ``high_ms``, ``fastest_ms`` and ``slowest_ms`` (peer medians).
+    Table, a row a group, nearest first; index 0, 1, 2, …:
+
+        ``country`` (str): the group, called as ``by``; "not told" where it is missing.
+        ``peers`` (int64): that told a latency.
+        ``measurements`` (int64): of all of them.
+        ``median_ms`` (float64, ms): of the peers' medians.
+        ``low_ms`` (float64, ms): begin of its interval; NaN with too few peers.
+        ``high_ms`` (float64, ms): its end; NaN likewise.
+        ``fastest_ms`` (float64, ms): smallest of the peers' medians.
+        ``slowest_ms`` (float64, ms): largest of them.
 
     Raises:
         BadOption: a column ``peer_id``, ``latency_ms`` or ``by`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True), "peer_id": list("aab")})
@@ -155,11 +164,18 @@ def peer_sessions(
     short data of a stable network cannot tell. The notes tell the churn: departures seen, over the connected time of
     all peers, by the hour; that rate needs no session to be seen whole.
 
-    Table, one row a session, in order of time: ``peer_id``, ``start`` and ``end`` (UTC), ``duration_s``, ``cut_left``
-    and ``cut_right`` (its begin, or end, was not seen).
+    Table, a row a session, in order of time; index 0, 1, 2, …:
+
+        ``peer_id`` (str): who.
+        ``start`` (datetime64[ns, UTC]): when it began, or was first seen.
+        ``end`` (datetime64[ns, UTC]): when it ended, or was last known to go on.
+        ``duration_s`` (float64, s): from ``start`` to ``end``: a lower bound where a side was cut.
+        ``cut_left`` (bool): the begin was not seen (the begin of the data, or a gap).
+        ``cut_right`` (bool): the end was not seen (the end of the data, or a gap).
 
     Raises:
         BadOption: a column ``peer_id`` or ``status`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 1, 5, 9], unit="s", utc=True)

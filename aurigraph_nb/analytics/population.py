@@ -38,11 +38,19 @@ def peers_over_time(
     grows as peers show themselves, which is no growth of the network. Inside a gap it is NaN. A peer whose ``by``
     changes counts under what it said last before. ``value`` is the number connected at the end of the data.
 
-    Table, one row for each bin and group: ``timestamp`` (UTC), ``country`` (or ``by``), ``peers`` (float64),
-    ``share`` (0-1 of all connected; NaN where nobody is), ``coverage`` (of the bin).
+    A plain count of what was seen. Assumes that a peer is connected until the stream says that it is not.
+
+    Table, a row for each bin and group; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``country`` (str): the group, called as ``by``; "not told" where it is missing.
+        ``peers`` (float64, peers): connected at that moment; NaN inside a gap.
+        ``share`` (float64, 0-1): of all connected; NaN where nobody is, and inside a gap.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: a column ``peer_id``, ``status`` or ``by`` is missing, or ``every`` is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "peer_id": list("aba")})
@@ -124,10 +132,19 @@ def version_adoption(
     As :func:`peers_over_time` by version. ``value`` is the share (0-1) of the most common version at the last moment
     that was seen.
 
-    Table, one row for each bin and version: ``timestamp`` (UTC), ``version``, ``peers``, ``share``, ``coverage``.
+    A plain count of what was seen; a peer's version is the last that it told.
+
+    Table, a row for each bin and version; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``version`` (str): the version; "not told" where it is missing.
+        ``peers`` (float64, peers): connected at that moment; NaN inside a gap.
+        ``share`` (float64, 0-1): of all connected; NaN where nobody is, and inside a gap.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: a column ``peer_id``, ``status`` or ``version`` is missing, or ``every`` is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "peer_id": list("aba")})

@@ -57,13 +57,25 @@ def decentralisation_over_time(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the newest Nakamoto coefficient that is known (int). A table with a row a bin: ``time`` (its begin,
-        UTC), ``members`` (int64), ``active`` (float64, NaN where unknown), ``members_coverage``, ``nakamoto``,
-        ``gini``, ``herfindahl``, ``entropy`` (bits), ``theil`` (nats), ``largest_share`` (all float64) and ``coverage``
-        of the time.
+        ``value``: the newest Nakamoto coefficient that is known (int); None where none is.
+
+    Table, a row a bin, in order of time; a bin seen too little has NaN for all measures; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``members`` (int64): who count at its end.
+        ``active`` (float64): how many there are; NaN where nobody had said.
+        ``members_coverage`` (float64, 0-1): members by active; NaN likewise.
+        ``nakamoto`` (float64, members): NaN without members, as are all that follow.
+        ``gini`` (float64, 0-1): the Gini coefficient.
+        ``herfindahl`` (float64, 0-1): the Herfindahl index.
+        ``entropy`` (float64, bits): of the shares.
+        ``theil`` (float64, nats): the Theil index.
+        ``largest_share`` (float64, 0-1): of the heaviest member.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: an option is out of range, a column is missing, or there would be too many bins.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd

@@ -49,8 +49,14 @@ def time_to_recover(
     ``within`` should be larger than what ``y`` varies by itself: else noise counts as trouble. The notes tell how much
     of the time before the events already lies outside.
 
-    Table, one row an event: ``event`` (UTC), ``baseline``, ``worst`` (the bin farthest off until back), ``left``
-    and ``recovered`` (bool), ``seconds`` (to the recovery, or as long as it was watched).
+    Table, a row an event that has rows before and after it, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): of the event.
+        ``baseline`` (float64, in the unit of ``y``): median before it.
+        ``worst`` (float64, in the unit of ``y``): the bin farthest off until ``y`` was back.
+        ``left`` (bool): whether ``y`` left the baseline.
+        ``recovered`` (bool): whether it was seen to come back (true where it never left).
+        ``seconds`` (float64, s): to the recovery, or as long as it was watched: censored where not ``recovered``.
 
     Raises:
         BadOption: a column is missing, or an option is out of range.

@@ -58,6 +58,9 @@ def resample(
 
     A Dask frame is summed partition by partition, but for ``median``, ``first`` and ``last``, which need the column.
 
+    Nothing is estimated: these are the plain statistics of the rows of each bin. Assumes that rows of a period stand
+    for equal times.
+
     Args:
         data: rows with a time and, but for count and rate, with ``column``.
         every: width of a bin.
@@ -70,11 +73,20 @@ def resample(
         gaps: gaps that the data do not bring along.
 
     Returns:
-        A table with a row a bin: ``time`` (its begin, UTC), the value (float64, called as ``column``, or ``rows``, or
-        ``rate_hz``), ``n`` (int64, rows with a value) and ``coverage`` (float64, 0-1). ``value`` is None.
+        ``value`` is None.
+
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``tps`` (float64, in the unit of the column): what ``how`` tells; called as ``column``, or ``rows`` (count), or
+            ``rate_hz`` (rate, 1/s). NaN as said above, ``std`` also with fewer than 2 values; a sum beyond what a float
+            holds is infinite.
+        ``n`` (int64): rows with a value.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: an option is out of range, a column is missing, or there would be more than 5,000,000 bins.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd

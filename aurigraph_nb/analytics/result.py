@@ -49,7 +49,9 @@ class Result:
     unit: str
     """Unit of ``value``; empty where it has none."""
     table: pd.DataFrame
-    """The answer, or what it was made of, tidy: one row a thing, units in the names of the columns."""
+    """The answer, or what it was made of, tidy: one row a thing, units in the names of the columns, index 0, 1, 2, …
+
+    A row about one moment has it in ``timestamp``, one about a stretch of time in ``start`` and ``end``."""
     reading: str
     """One line: the number with its unit, how many rows or members it rests on, and how much was covered."""
     notes: tuple[str, ...] = ()

@@ -45,11 +45,17 @@ def throughput(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the mean, None without rows. A table with a row a statistic: ``statistic`` (current, mean, std, min,
-        p05, p25, median, p75, p95, p99, peak, peak_to_mean) and ``value`` (float64, NaN where it cannot be told).
+        ``value``: the mean, in the unit of the column; None without rows.
+
+    Table, a row a statistic; index 0, 1, 2, …:
+
+        ``statistic`` (str): current (the newest), mean, std, min, p05, p25, median, p75, p95, p99, peak, peak_to_mean.
+        ``value`` (float64, in the unit of the column): NaN where it cannot be told: all without rows, ``std`` of one
+            row, and ``peak_to_mean`` (no unit) where the mean is not above 0.
 
     Raises:
         BadOption: a column is missing or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -91,11 +97,18 @@ def peak_to_mean(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: float, None without rows or where the mean is not above 0. A table with one row: ``peak``, ``mean``,
-        ``peak_to_mean`` (float64) and ``time`` of the peak (the first of equal ones).
+        ``value``: float, no unit; None without rows or where the mean is not above 0.
+
+    Table, one row, or none without rows; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): when the peak was; the first of equal ones.
+        ``peak`` (float64): the largest value, in the unit of the column.
+        ``mean`` (float64): in the unit of the column.
+        ``peak_to_mean`` (float64): their ratio; NaN where the mean is not above 0.
 
     Raises:
         BadOption: a column is missing or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -143,12 +156,18 @@ def sustained_rate(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the rate for the first ``hold``, None if no stretch is that long. A table with a row a hold:
-        ``hold_s``, ``rate`` (float64, NaN where no stretch is that long), ``start`` and ``end`` of the first such
-        stretch (NaT).
+        ``value``: the rate for the first ``hold``, None if no stretch is that long.
+
+    Table, a row a hold, in the order asked for; index 0, 1, 2, …:
+
+        ``hold_s`` (float64, s): how long.
+        ``rate`` (float64, in the unit of the column): what was held; NaN where no stretch is that long.
+        ``start`` (datetime64[ns, UTC]): begin of the first such stretch; NaT where there is none.
+        ``end`` (datetime64[ns, UTC]): its end, ``hold_s`` later; NaT likewise.
 
     Raises:
         BadOption: a column is missing, or a hold is no duration above 0.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd

@@ -55,11 +55,21 @@ def failure_rate(
         every: width of the bins of the table; None: one row for all.
         confidence: of the intervals.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), ``settled``, ``failed``, ``share`` (0-1), ``low``, ``high``,
-    ``coverage``. ``value`` is the share over all.
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``settled`` (int64): transactions that were told CONFIRMED or FAILED in it.
+        ``failed`` (int64): of them.
+        ``share`` (float64, 0-1): their ratio; NaN where none settled.
+        ``low`` (float64, 0-1): begin of its interval; NaN likewise.
+        ``high`` (float64, 0-1): its end; NaN likewise.
+        ``coverage`` (float64, 0-1): share of the bin that was seen; NaN without ``every`` where there is no span.
+
+    ``value`` is the share over all, None where none settled.
 
     Raises:
         BadOption: there is no column ``status``, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime(range(4), unit="s", utc=True)
@@ -145,12 +155,18 @@ def value_distribution(
         quantiles: which to tell, each from 0 to 1.
         status: only transactions whose last status this is, such as CONFIRMED; None: all.
 
-    Table, one row a unit: ``value_unit`` (missing: not told), ``count``, ``missing`` (transactions without an amount),
-    ``sum``, ``mean`` (float64), and for each quantile ``q0.5`` and the like. ``sum`` and the quantiles are Python
-    integers, or Decimals where an amount has a fraction.
+    Table, a row a unit; index 0, 1, 2, …:
+
+        ``value_unit`` (str): base or as-sent; missing: not told.
+        ``count`` (int64): transactions with an amount.
+        ``missing`` (int64): transactions without one.
+        ``sum`` (object): exact; a Python integer, or a Decimal where an amount has a fraction; None without amounts.
+        ``mean`` (float64): in the unit; NaN without amounts, infinite beyond what a float holds.
+        ``q0.5`` (object): and the like, one column for each of ``quantiles``: an amount that occurred, as ``sum``.
 
     Raises:
         BadOption: there is neither ``value`` nor ``value_text``, or a quantile is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(2), unit="s", utc=True), "value_unit": "base"})
@@ -232,11 +248,19 @@ def backlog(
     The notes tell Little's law (J. D. C. Little 1961, A proof for the queuing formula L = lambda W, Operations Research
     9, 383-387) on the same data: arrivals a second times the mean wait. In a steady state both agree.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), ``pending`` (float64, mean over that part of the bin that lies
-    inside the data; NaN where a gap touches it), ``coverage`` (float64, 0-1).
+    A plain integral of what was seen. Assumes that the stream tells the first and the last status of each transaction
+    that it samples.
+
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``pending`` (float64, transactions): mean over that part of the bin that lies inside the data; NaN where a gap
+            touches it.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: a column ``hash`` or ``status`` is missing, or ``every`` is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 1, 3, 4], unit="s", utc=True)

@@ -66,12 +66,22 @@ def time_in_status(
 
     ``value`` is the share (0-1) of all seen time of all validators that was spent ACTIVE.
 
-    Table, one row for each validator and status that occurred: ``validator``, ``status``, ``spells``, ``seconds``,
-    ``share`` (of the time that this validator was seen; NaN for no time). A validator's time begins with its first row.
-    ``coverage`` is the share of validators times span that was seen.
+    Plain sums of what was seen, no estimate. Assumes that a status holds until the stream says another, and that the
+    stream tells each change.
+
+    Table, a row for each validator and status that occurred; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``status`` (str): the status.
+        ``spells`` (int64): how often it was seen in it.
+        ``seconds`` (float64, s): in all.
+        ``share`` (float64, 0-1): of the time that this validator was seen; NaN for no time.
+
+    A validator's time begins with its first row. ``coverage`` is the share of validators times span that was seen.
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 0, 6, 8], unit="s", utc=True)
@@ -125,11 +135,21 @@ def uptime(
     Observed uptime is seconds in a status of ``up`` over seconds seen. What a validator reports (``uptime_percent``)
     is over a time, and by a rule, of its own; the two need not agree. ``value`` is the mean over the validators seen.
 
-    Table, one row a validator: ``validator``, ``up_s``, ``seen_s``, ``uptime`` (0-1, NaN for no time), ``coverage``
-    (seen over the span), ``reported`` (its last ``uptime_percent`` as a share 0-1, NaN where not told).
+    Plain sums of what was seen, no estimate: what reliability engineering calls the observed availability. Assumes that
+    a status holds until the stream says another, and that the stream tells each change.
+
+    Table, a row a validator, by name; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``up_s`` (float64, s): in a status of ``up``.
+        ``seen_s`` (float64, s): in any.
+        ``uptime`` (float64, 0-1): their ratio; NaN for no time.
+        ``coverage`` (float64, 0-1): seen over the span; NaN without a span.
+        ``reported`` (float64, 0-1): its last ``uptime_percent``, over 100; NaN where not told.
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing, or ``up`` is empty.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 6, 8], unit="s", utc=True)
@@ -188,11 +208,22 @@ def jail_episodes(
     ``value`` is the number of episodes seen, those included that began before the data, or before the end of a gap. An
     episode that a gap interrupts is told as two, each cut there.
 
-    Table, one row an episode, in order of time: ``validator``, ``status``, ``start`` and ``end`` (UTC), ``duration_s``,
-    ``cut_left`` and ``cut_right`` (its begin, or end, was not seen).
+    A plain list of what was seen. Assumes that a status holds until the stream says another, and that the stream tells
+    each change.
+
+    Table, a row an episode, in order of time; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``status`` (str): which of ``statuses`` it was in.
+        ``start`` (datetime64[ns, UTC]): when it began, or was first seen.
+        ``end`` (datetime64[ns, UTC]): when it ended, or was last known to go on.
+        ``duration_s`` (float64, s): from ``start`` to ``end``: a lower bound where a side was cut.
+        ``cut_left`` (bool): the begin was not seen (the begin of the data, or a gap).
+        ``cut_right`` (bool): the end was not seen (the end of the data, or a gap).
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing, or ``statuses`` is empty.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 6, 8], unit="s", utc=True)
@@ -234,12 +265,23 @@ def proposal_gaps(
     A proposal is a row in which ``last_block_proposed`` is higher than in the validator's row before. A distance over a
     gap does not count, since proposals may be hidden in it. ``value`` is the median over all distances, in seconds.
 
-    Table, one row a validator: ``validator``, ``proposals`` (seen), ``mean_s``, ``median_s`` and ``longest_s`` (of the
-    distances), ``longest_blocks`` (the largest distance in block heights), ``since_s`` (from its last proposal, or its
-    first row where it had none, to the end of the data).
+    Plain differences of what rows tell; the median needs no distribution. Assumes that rows tell of every proposal: of
+    two between two rows one is counted.
+
+    Table, a row a validator, by name; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``proposals`` (int64): seen.
+        ``mean_s`` (float64, s): of the distances; NaN without any, as are the two that follow.
+        ``median_s`` (float64, s): of the distances.
+        ``longest_s`` (float64, s): of the distances.
+        ``longest_blocks`` (Int64, blocks): the largest distance in block heights; <NA> without any.
+        ``since_s`` (float64, s): from its last proposal, or its first row where it had none, to the end of the data;
+            NaN where it told no height.
 
     Raises:
         BadOption: a column ``id`` or ``last_block_proposed`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 1, 4, 9], unit="s", utc=True)

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from questions import PUBLIC, ask, frame_for
+from questions import PUBLIC, SHAPES, ask, frame_for
 
 from aurigraph_nb import analytics
 
@@ -80,29 +80,6 @@ def test_the_order_of_rows_with_different_times_does_not_matter(usual, name, see
     agree(ask(name, frame_for(name, PRIMES).sample(frac=1, random_state=seed)), usual(name))
 
 
-def doubled(frame):
-    """Every time twice: an index that is not unique."""
-    return frame.set_axis(frame.index[np.arange(len(frame)) // 2 * 2])
-
-
-def holed(frame):
-    """Every column, in turn, without a value in some rows; None in texts, NaN in numbers."""
-    made = frame.astype(object)
-    for k, column in enumerate(made):
-        made.iloc[k % 5 :: 6, k] = np.nan if frame[column].dtype.kind == "f" else None
-    return made.assign(recv_ns=frame["recv_ns"])
-
-
-SHAPES = {
-    "empty": lambda f: f.iloc[:0],
-    "one row": lambda f: f.iloc[:1],
-    "two rows": lambda f: f.iloc[:2],
-    "two rows at one time": lambda f: f.iloc[:2].set_axis(f.index[[0, 0]]),
-    "all rows at one time": lambda f: f.set_axis(f.index[[0] * len(f)]),
-    "an index that is not unique": doubled,
-    "missing values": holed,
-    "rows twice": lambda f: pd.concat([f, f]).sort_index(),
-}
 SAMPLED_KINDS = {k: KINDS[k] for k in ("arrow", "dask")}
 
 

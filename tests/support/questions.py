@@ -2,6 +2,7 @@
 
 import inspect
 
+import numpy as np
 import pandas as pd
 
 from aurigraph_nb import analytics
@@ -63,3 +64,29 @@ def frame_for(name, values, n=40):
 def ask(name, frame, **more):
     two = name in ("align", "asof", "lagged_correlation")
     return getattr(analytics, name)(*([frame] * (2 if two else 1)), **{**OPTIONS.get(name, {}), **more})
+
+
+def doubled(frame):
+    """Every time twice: an index that is not unique."""
+    return frame.set_axis(frame.index[np.arange(len(frame)) // 2 * 2])
+
+
+def holed(frame):
+    """Every column, in turn, without a value in some rows; None in texts, NaN in numbers."""
+    made = frame.astype(object)
+    for k, column in enumerate(made):
+        made.iloc[k % 5 :: 6, k] = np.nan if frame[column].dtype.kind == "f" else None
+    return made.assign(recv_ns=frame["recv_ns"])
+
+
+SHAPES = {
+    "empty": lambda f: f.iloc[:0],
+    "one row": lambda f: f.iloc[:1],
+    "two rows": lambda f: f.iloc[:2],
+    "two rows at one time": lambda f: f.iloc[:2].set_axis(f.index[[0, 0]]),
+    "all rows at one time": lambda f: f.set_axis(f.index[[0] * len(f)]),
+    "an index that is not unique": doubled,
+    "missing values": holed,
+    "rows twice": lambda f: pd.concat([f, f]).sort_index(),
+}
+"""What becomes of a frame that is poor, or in which times repeat."""
