@@ -16,7 +16,7 @@ from aurigraph_nb.errors import BadOption
 from aurigraph_nb.schema import LOCAL_COLUMNS
 
 from .bins import MOST_BINS, width
-from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, stamps, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, one_of, rows, stamps, without_gaps
 from .numeric import tamed, times
 from .panels import Aligned
 from .plots import Chart
@@ -82,6 +82,8 @@ def asof(
     """
     age_ns = nanoseconds(tolerance, option="tolerance")
     mine, theirs = _columns(left, left_columns), _columns(right, right_columns)
+    for column in mine:
+        free_name("left_columns", column, ("age_s",))
     a = without_gaps(rows(left, *mine, start=start, end=end, gaps=gaps), on_gap).by_time()
     first = None if a.start_ns is None else a.start_ns - age_ns
     stop = None if a.end_ns is None else a.end_ns + (0 if a.asked[1] else 1)
@@ -89,7 +91,10 @@ def asof(
     b = without_gaps(b, on_gap).by_time()
     at, known = _newest(a.time_ns, b, age_ns)
     place: Any = pa.array(np.where(known, at, 0), mask=~known)
-    added: dict[str, Any] = {f"{c}{suffix}" if c in mine else c: b.table.column(c).take(place) for c in theirs}
+    named = [f"{c}{suffix}" if c in mine else c for c in theirs]
+    for i, column in enumerate(named):
+        free_name("suffix", column, ("timestamp", "age_s", *mine, *named[:i]))
+    added: dict[str, Any] = {name: b.table.column(c).take(place) for name, c in zip(named, theirs, strict=True)}
     table = frames.to_pandas(pa.table({c: a.table.column(c) for c in mine} | added), index=None)
     table.insert(0, "timestamp", a.times())
     age = np.full(len(a), np.nan)
@@ -176,6 +181,8 @@ def align(
     hold_ns = None if hold is None else nanoseconds(hold, option="hold")
     titles = _titles(streams, names)
     chosen = _chosen(streams, columns)
+    for column in (c for own in chosen for c in own):
+        free_name("columns", column, ("coverage",))
     missing = _gaps_each(streams, gaps)
     got = [
         without_gaps(rows(s, *c, start=start, end=end, gaps=g), on_gap).by_time()

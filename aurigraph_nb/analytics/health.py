@@ -9,7 +9,7 @@ import pandas as pd
 
 from aurigraph_nb.durations import Moment
 
-from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, rows, without_gaps
 from .inputs import share as checked_share
 from .numeric import counted, survival_median, wilson
 from .plots import Chart
@@ -123,11 +123,12 @@ def health_dwell(
     >>> result.table[["health", "seconds", "share"]].values.tolist()
     [['OPTIMAL', 6.0, 0.75], ['DEGRADED', 2.0, 0.25]]
     """
+    names = [column, "spells", "whole", "seconds", "share", "mean_s", "median_s", "longest_s"]
+    free_name("column", column, names[1:])
     got, found, words = _spells(consensus, column, start, end, gaps, on_gap)
     lines = [_dwell(word, found.where(found.state == code)) for code, word in enumerate(words)]
     kinds: Any = {"spells": "int64", "whole": "int64", "seconds": float, "share": float, "mean_s": float}
     kinds |= {"median_s": float, "longest_s": float, column: "str"}
-    names = [column, "spells", "whole", "seconds", "share", "mean_s", "median_s", "longest_s"]
     table = pd.DataFrame(lines, columns=names)
     total = table["seconds"].sum()
     table["share"] = table["seconds"] / total if total else np.nan

@@ -152,6 +152,16 @@ class Rows:
         return 1 - self.missing_s / self.span_s if self.span_s > 0 else None
 
     @property
+    def until_ns(self) -> int:
+        """The end of what was seen of the span: the begin of a gap that lasts to its end; 0 without a span."""
+        if self.start_ns is None or self.end_ns is None:
+            return 0
+        last = np.searchsorted(self.holes.starts, self.end_ns, side="left") - 1
+        if last >= 0 and self.holes.ends[last] >= self.end_ns:
+            return max(self.start_ns, int(self.holes.starts[last]))
+        return self.end_ns
+
+    @property
     def spacing_ns(self) -> int:
         """The mean distance of rows where they were seen, ns; 0 for fewer than 2."""
         return _spacing(self.sight, self.inner)
@@ -306,6 +316,16 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """
     if value not in allowed:
         raise BadOption(f"{name}={value!r}: expected one of {', '.join(map(repr, allowed))}")
+
+
+def free_name(option: str, name: str, taken: Sequence[str]) -> None:
+    """Check that a column of the data, which the table shall have, is not called as one of the table's own.
+
+    Raises:
+        BadOption: it is.
+    """
+    if name in taken:
+        raise BadOption(f"{option}={name!r}: the table has a column {name!r} of its own; rename that of the data first")
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:

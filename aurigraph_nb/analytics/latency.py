@@ -13,7 +13,7 @@ from aurigraph_nb.durations import Duration, Moment
 from aurigraph_nb.errors import BadOption
 
 from .bins import width
-from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, share, whole, without_gaps
+from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, free_name, rows, share, whole, without_gaps
 from .intervals import quantile_interval
 from .numeric import counted, tamed, times
 from .plots import Chart
@@ -84,6 +84,9 @@ def latency(
     levels = _levels(quantiles)
     share("confidence", confidence)
     whole("resamples", resamples, 100)
+    own = ("quantile", "low", "high", "n")
+    free_name("column", column, (*own, by or ""))
+    free_name("by", by or "", own)
     got = rows(data, column, *(() if by is None else (by,)), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap)
     values = got.numbers(column)

@@ -16,7 +16,7 @@ import pandas as pd
 from aurigraph_nb.durations import Moment
 from aurigraph_nb.errors import BadOption
 
-from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, rows, without_gaps
 from .inputs import share as checked_share
 from .numeric import counted, middle, survival_median, tamed, times
 from .plots import Chart
@@ -93,7 +93,9 @@ def peer_latency(
     Median peer latency: 50 ms; n = 2 peers; coverage 100 %
     """
     checked_share("confidence", confidence)
+    columns = [by, "peers", "measurements", "median_ms", "low_ms", "high_ms", "fastest_ms", "slowest_ms"]
     check_group(by, ("latency_ms",))
+    free_name("by", by, columns[1:])
     got = rows(network, "peer_id", "latency_ms", by, optional=("status",), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     things, names = coded(got.texts("peer_id"))
@@ -105,7 +107,6 @@ def peer_latency(
     each = frame.groupby("peer")["ms"].agg(["median", "count"])
     each["place"] = _place_of(got, things, names, by)[each.index.to_numpy(np.int64)]
     lines = [_group(str(place), part, confidence) for place, part in each.groupby("place", sort=True)]
-    columns = [by, "peers", "measurements", "median_ms", "low_ms", "high_ms", "fastest_ms", "slowest_ms"]
     kinds = {by: "str", "peers": "int64", "measurements": "int64"} | dict.fromkeys(columns[3:], "float64")
     table = pd.DataFrame(lines, columns=columns).astype(kinds)
     table = table.sort_values("median_ms", kind="stable", ignore_index=True)

@@ -10,7 +10,7 @@ from aurigraph_nb.durations import Duration, Moment
 from aurigraph_nb.errors import BadOption
 
 from .bins import grid
-from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, rows, without_gaps
 from .peers import NOT_TOLD, THERE, check_group
 from .plots import Chart
 from .result import Result, reading
@@ -36,7 +36,7 @@ def peers_over_time(
 
     The count is taken at the begin of each bin, of the peers seen by then: at the begin of the data and after a gap it
     grows as peers show themselves, which is no growth of the network. Inside a gap it is NaN. A peer whose ``by``
-    changes counts under what it said last before. ``value`` is the number connected at the end of the data.
+    changes counts under what it said last before. ``value`` is the number connected at the last moment that was seen.
 
     A plain count of what was seen. Assumes that a peer is connected until the stream says that it is not.
 
@@ -59,6 +59,7 @@ def peers_over_time(
     [1.0, 2.0, 1.0]
     """
     check_group(by, ("status",))
+    free_name("by", by, ("peers", "share", "coverage"))
     got = rows(network, "peer_id", "status", by, start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     there, words = _grouped(got, by)
@@ -81,7 +82,8 @@ def peers_over_time(
     table.insert(3, "share", table["peers"] / total.where(total > 0))
     table = table.astype({by: "str", "peers": float, "share": float, "coverage": float})
     n = len({t for t in got.texts("peer_id") if t is not None})
-    value = int(np.sum(there.cut_right & (there.end_ns > (got.end_ns or 0)))) if n else None
+    last = got.until_ns - (got.until_ns != got.end_ns)  # the end, or the last moment before the gap that lasts to it
+    value = int(np.sum((there.start_ns <= last) & (there.end_ns > last))) if n else None
     name = "Peers connected at the end"
     line = reading(name, value, "", n, got.coverage, of="peer", why="no peers were seen")
     chart = Chart("step", "timestamp", ("peers",), "time (UTC)", "peers connected", by=by, holes=got.shown_holes())

@@ -14,7 +14,7 @@ from aurigraph_nb.errors import BadOption, BadOptionType
 
 from .bins import Grid, grid, width
 from .gaptimes import Holes
-from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, one_of, rows, without_gaps
+from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, free_name, one_of, rows, without_gaps
 from .numeric import counted, tamed
 from .numeric import times as times_
 from .plots import Chart
@@ -95,6 +95,7 @@ def resample(
     [2.0, 7.0]
     """
     one_of("how", how, HOW)
+    free_name("column", column if how not in _OF_ROWS else "", ("timestamp", "n", "coverage"))
     _check_share(min_coverage)
     every_ns = width(every)
     needed = () if how in _OF_ROWS else (column,)

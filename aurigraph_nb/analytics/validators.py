@@ -276,8 +276,8 @@ def proposal_gaps(
         ``median_s`` (float64, s): of the distances.
         ``longest_s`` (float64, s): of the distances.
         ``longest_blocks`` (Int64, blocks): the largest distance in block heights; <NA> without any.
-        ``since_s`` (float64, s): from its last proposal, or its first row where it had none, to the end of the data;
-            NaN where it told no height.
+        ``since_s`` (float64, s): from its last proposal, or its first row where it had none, to the end of what was
+            seen; NaN where it told no height.
 
     Raises:
         BadOption: a column ``id`` or ``last_block_proposed`` is missing.
@@ -333,4 +333,5 @@ def _distances(seconds: Any, blocks: Any) -> tuple[Any, ...]:
 def _since(got: Rows, mine: Any, rises: Any) -> float:
     if not len(mine) or got.end_ns is None:
         return math.nan
-    return float(got.end_ns - got.time_ns[rises[-1] if len(rises) else mine[0]]) / 1e9
+    last = int(got.time_ns[rises[-1] if len(rises) else mine[0]])
+    return max(0, got.until_ns - last) / 1e9
