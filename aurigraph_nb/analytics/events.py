@@ -129,13 +129,15 @@ def windows(
         raise BadOption(f"{len(moments):,} events with {len(offsets):,} bins each are too many; take a longer every=")
     values = got.numbers(y)
     when, (values, factor) = got.time_ns[np.isfinite(values)], tamed(values[np.isfinite(values)])
-    sums = np.append(0.0, np.cumsum(values - (values.mean() if len(values) else 0.0)))
     begins = moments[:, None] + offsets[None, :]
     first = np.searchsorted(when, begins, side="left")
     stop = np.searchsorted(when, begins + every_ns, side="left")
     count = stop - first
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (sums[stop] - sums[first]) / count + (values.mean() if len(values) else 0.0)
+    ends = np.stack(
+        [first, stop], axis=-1
+    ).ravel()  # each bin is summed by itself: an outlier costs no digits elsewhere
+    sums = np.add.reduceat(np.append(values, 0.0), ends)[::2].reshape(first.shape) if first.size else first
+    means = np.divide(sums, count, out=np.full(first.shape, np.nan), where=count > 0)
     hidden = got.holes.missing(begins.ravel(), begins.ravel() + every_ns).reshape(begins.shape) > 0
     return np.where((count > 0) & ~hidden, means, np.nan), offsets, factor
 

@@ -173,12 +173,22 @@ def _expected(told: pd.DataFrame, moments: npt.NDArray[np.int64], count: int) ->
     stop = np.append(first[1:], len(moments))[: len(first)]
     stop[np.append(new[1:], True)[: len(new)]] = len(moments)
     size = len(moments) + 1
-    whole_ = np.cumsum(np.bincount(first, weight, size) - np.bincount(stop, weight, size))[:-1]
-    least = 1e-9 * whole_.max(initial=0.0)  # what is left of rounding where nobody may lead
-    each = np.divide(1.0, whole_, out=np.zeros(len(whole_)), where=whole_ > least)
+    whole_ = _running(first, stop, weight, size)
+    each = np.divide(1.0, whole_, out=np.zeros(len(whole_)), where=whole_ > 0)
     until = np.append(0.0, np.cumsum(each))
     led: Floats = np.bincount(thing, weight * (until[stop] - until[first]), minlength=count).astype(np.float64)
     return led
+
+
+def _running(first: Any, stop: Any, weight: Floats, size: int) -> Floats:
+    """The sum of the weights that hold at each moment, exactly: what a large one leaves behind has all its digits."""
+    ratios = [w.as_integer_ratio() for w in weight.tolist()]
+    scale = max((below for _, below in ratios), default=1)  # all are powers of two
+    steps = [0] * size
+    for a, b, (above, below) in zip(first.tolist(), stop.tolist(), ratios, strict=True):
+        steps[a] += above * (scale // below)
+        steps[b] -= above * (scale // below)
+    return np.array([total / scale for total in itertools.accumulate(steps[:-1])], dtype=np.float64)
 
 
 def _filled(stakes: Floats, staked: Floats, things: Any, count: int) -> Floats:

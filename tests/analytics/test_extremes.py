@@ -1,8 +1,11 @@
 """Numbers at the ends of what a float holds give results that are defined, and no warning."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from questions import PUBLIC, ask, frame_for
+
+from aurigraph_nb import analytics
 
 EXTREMES = {
     "huge": [1e308, 1.7e308, 1.2e308, 1.6e308, 9e307],
@@ -54,3 +57,26 @@ def test_a_result_in_other_units_is_the_same_result(name):
         with np.errstate(over="ignore"):
             want = plain[column].to_numpy(float) * factor * (2.0**1000 if column == "variance" else 1.0)
         np.testing.assert_allclose(scaled[column].to_numpy(float), want, rtol=1e-9, err_msg=column)
+
+
+def test_an_outlier_costs_no_digits_of_the_bins_around_other_events(series):
+    values = np.ones(60)
+    values[3] = 1e17
+    event = pd.Timestamp("2026-01-01 00:00:40", tz="UTC")
+    table = analytics.event_study(series(values), [event], before=5, after=5).table
+    assert table["mean"].tolist() == [0.0] * 10
+    assert analytics.time_to_recover(series(values), [event], before=5, after=5).table["baseline"][0] == 1.0
+
+
+def test_a_large_holder_who_goes_costs_no_digits_of_those_who_stay(series):
+    lines = [
+        (0, "whale", 1e18, "ACTIVE"),
+        (0, "a", 1.0, "ACTIVE"),
+        (0, "b", 3.0, "ACTIVE"),
+        (10, "whale", None, "JAILED"),
+    ]
+    stakes = pd.DataFrame(lines, columns=["second", "id", "voting_power", "status"])
+    stakes["timestamp"] = pd.to_datetime(stakes["second"], unit="s", utc=True)
+    led = pd.DataFrame({"timestamp": pd.to_datetime(range(10, 50), unit="s", utc=True), "round": range(40)})
+    table = analytics.leadership_share(led.assign(leader=list("abbb") * 10), stakes).table.set_index("validator")
+    assert table["expected"].to_dict() == {"b": 30.0, "a": 10.0, "whale": 0.0}
