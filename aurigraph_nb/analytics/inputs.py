@@ -17,9 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from aurigraph_nb.durations import Moment, parse_time
-from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
+from aurigraph_nb.errors import BadOption, Incomplete
 
 from .gaptimes import Holes, holes_of
+from .options import free_name as free_name  # all modules ask here for what they need of their input
+from .options import one_of as one_of
+from .options import share as share
+from .options import whole as whole
 from .readers import Reduce, is_topic, tables_of
 from .sight import Sight, View, edges
 
@@ -306,54 +310,6 @@ def stamps(ns: Times | Iterable[int]) -> pd.DatetimeIndex:
     """
     values = np.asarray(ns if isinstance(ns, np.ndarray) else list(ns), dtype=np.int64)
     return pd.DatetimeIndex(values.view("datetime64[ns]")).tz_localize("UTC")
-
-
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """Check an option that is one of a few words.
-
-    Raises:
-        BadOption: it is none of them.
-    """
-    if value not in allowed:
-        raise BadOption(f"{name}={value!r}: expected one of {', '.join(map(repr, allowed))}")
-
-
-def free_name(option: str, name: str, taken: Sequence[str]) -> None:
-    """Check that a column of the data, which the table shall have, is not called as one of the table's own.
-
-    Raises:
-        BadOption: it is.
-    """
-    if name in taken:
-        raise BadOption(f"{option}={name!r}: the table has a column {name!r} of its own; rename that of the data first")
-
-
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """Check an option that is a whole number.
-
-    Raises:
-        BadOption: it is below ``least``.
-        BadOptionType: it is no whole number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise BadOptionType(f"{name}={value!r}: a whole number was expected")
-    if value < least:
-        raise BadOption(f"{name}={value}: at least {least} was expected")
-    return int(value)
-
-
-def share(name: str, value: Any) -> float:
-    """Check an option that is a share strictly between 0 and 1.
-
-    Raises:
-        BadOption: it is not.
-        BadOptionType: it is no number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
-        raise BadOptionType(f"{name}={value!r}: a number between 0 and 1 was expected")
-    if not 0 < value < 1:
-        raise BadOption(f"{name}={value!r}: a number between 0 and 1 was expected, both left out")
-    return float(value)
 
 
 def _python(value: Any) -> Any:

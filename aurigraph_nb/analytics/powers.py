@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from aurigraph_nb.durations import Moment
-from aurigraph_nb.errors import Incomplete, UnknownTopic
+from aurigraph_nb.errors import BadOption, Incomplete, UnknownTopic
 
 from .inputs import Data, Floats, Rows, rows, whole
 from .numeric import counted
@@ -164,10 +164,13 @@ def check_complete(found: Holders, require_complete: bool) -> Holders:
 
 
 def in_order(table: pa.Table) -> pa.Table:
-    """The rows in order of time, those without one first; in the order they came where there are no times at all."""
+    """The rows in order of time, those without one first; in the order they came where no times can be read."""
     if not any(c in table.column_names for c in TIME_COLUMNS):
         return table
-    times: Any = row_times(table).fill_null(np.iinfo(np.int64).min)
+    try:
+        times: Any = row_times(table).fill_null(np.iinfo(np.int64).min)
+    except BadOption:  # a snapshot needs no times: a column that is called so may be a text
+        return table
     order = np.argsort(np.asarray(times.to_numpy(), dtype=np.int64), kind="stable")
     return table if np.all(np.diff(order) > 0) else table.take(order)
 

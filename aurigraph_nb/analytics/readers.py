@@ -83,7 +83,7 @@ def _sight(table: pa.Table, view: View) -> Sight:
 
 def _with_neighbours(sight: Sight, topic: Any, names: list[str], view: View) -> Sight:
     """A topic gives the rows of a range only: whether there are others on either side is asked of it."""
-    before = view.start is not None and topic.to_arrow(names, end=view.start, limit=-1).num_rows > 0
+    before = view.start is not None and topic.to_arrow(names, end=view.start, limit=1).num_rows > 0
     after = view.end is not None and topic.to_arrow(names, start=view.end, limit=1).num_rows > 0
     return replace(sight, before=before, after=after)
 
