@@ -20,7 +20,7 @@ from .inputs import Data, Gaps, OnGap, Rows, free_name, one_of, rows, stamps, wi
 from .numeric import tamed, times
 from .panels import Aligned
 from .plots import Chart
-from .readers import names_of
+from .readers import is_topic, names_of
 from .result import Result, reading
 
 How: TypeAlias = Literal["mean", "last"]
@@ -216,7 +216,7 @@ def align(
 def _titles(streams: Sequence[Data], names: Sequence[str] | None) -> list[str]:
     if not streams:
         raise BadOption("align needs at least one stream, such as feed.metrics")
-    own = [str(getattr(s, "name", None) or f"stream{i + 1}") for i, s in enumerate(streams)]
+    own = [str(s.name) if is_topic(s) else f"stream{i + 1}" for i, s in enumerate(streams)]
     titles = own if names is None else [str(n) for n in names]
     if len(titles) != len(streams) or len(set(titles)) != len(titles):
         raise BadOption(f"names={titles!r}: {len(streams)} different names were expected; give names=")

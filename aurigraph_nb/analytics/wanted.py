@@ -68,7 +68,7 @@ def check_topic(data: Any, have: Sequence[str], topic: str) -> None:
 
 def came(data: Any, have: Sequence[str]) -> str | None:
     """The topic that data are, or look like: that whose own columns are all there."""
-    if hasattr(data, "current_table") or hasattr(data, "on_record"):
+    if hasattr(type(data), "on_record"):  # of its type: a frame may have a column that is called so
         return str(data.name)
     return next((topic for topic, own in TOPICS.items() if own <= set(have)), None)
 

@@ -146,3 +146,27 @@ def test_amounts_of_many_digits_and_of_fractions_are_added_exactly():
     frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True), "value_text": texts})
     total = analytics.value_distribution(frame.assign(value_unit="base"), quantiles=[0.5]).value
     assert total == Decimal("1" + 60 * "0" + "." + "0" * 59 + "1")
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if n not in ("event_study", "time_to_recover")])
+def test_the_same_rows_a_day_later_give_the_same_answer(usual, name):
+    later = frame_for(name, PRIMES)
+    later = later.set_axis(later.index + pd.Timedelta("1D")).assign(recv_ns=later["recv_ns"].to_numpy() + 86_400 * 10**9)
+    got, want = ask(name, later), usual(name)
+    assert (got.n, got.reading, got.notes) == (want.n, want.reading, want.notes)
+    for column, kind in want.table.dtypes.items():
+        moved = pd.Timedelta("1D") if isinstance(kind, pd.DatetimeTZDtype) else None
+        expected = want.table[column] if moved is None else want.table[column] + moved
+        pd.testing.assert_series_equal(got.table[column], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_other_names_in_the_same_order_give_the_same_numbers(usual, name):
+    frame = frame_for(name, PRIMES)
+    for column in ("id", "peer_id", "leader", "sender", "recipient", "hash"):
+        frame[column] = ["x" + word if isinstance(word, str) else None for word in frame[column]]
+    options = {"stake": {"xa": 1.0, "xb": 1e308, "xc": 1e308}} if name == "leadership_share" else {}
+    got, want = ask(name, frame, **options), usual(name)
+    assert (got.value, got.n) == (want.value, want.n)
+    numbers = [c for c in want.table if want.table[c].dtype.kind in "fiub"]
+    pd.testing.assert_frame_equal(got.table[numbers], want.table[numbers])
