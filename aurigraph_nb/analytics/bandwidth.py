@@ -41,6 +41,11 @@ def peer_bandwidth(
 
     Assumes that a counter only falls when it starts again.
 
+    Args:
+        network: rows of the network topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row a peer, by name; index 0, 1, 2, …:
 
         ``peer_id`` (str): who.

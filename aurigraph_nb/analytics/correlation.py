@@ -67,6 +67,20 @@ def lagged_correlation(
 
     ``gaps`` and ``right_gaps`` are those of ``left`` and ``right``, where they do not bring them along.
 
+    Args:
+        left: rows with a time and ``x``.
+        right: rows with a time and ``y``.
+        x: the column of ``left``.
+        y: the column of ``right``.
+        every: width of a bin.
+        max_lag: the largest lag either way.
+        method: pearson or spearman.
+        how: mean or last, as in :func:`align`.
+        confidence: of the intervals, between 0 and 1.
+        right_gaps: those of ``right``.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row a lag, from the most negative one; index 0, 1, 2, …:
 
         ``lag_s`` (float64, s): by how much ``y`` is later.

@@ -52,6 +52,8 @@ def top_counterparties(
         top: how many addresses the value is about.
         side: sender, recipient or either.
         by: count (transactions) or value (exact amounts; transactions without one do not count).
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row an address, all of them, most first; index 0, 1, 2, …:
 
@@ -156,6 +158,11 @@ def address_degrees(
 
     The stream is a sample of the transactions, and a sample of edges has smaller degrees than the whole graph; compare
     only samples of equal size. Gaps make it smaller still; ``coverage`` says by how much of the time.
+
+    Args:
+        transactions: rows of the transactions topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row an address, highest degree first; index 0, 1, 2, …:
 

@@ -61,6 +61,8 @@ def asof(
         suffix: is put behind the name of an added column that ``left`` has, too.
         gaps: gaps of ``left``, where it does not bring them along.
         right_gaps: gaps of ``right``, likewise.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out.
 
     Table, a row for each row of ``left``, in order of time; index 0, 1, 2, …:
 

@@ -42,6 +42,11 @@ def leader_changes(
 
     A plain count of what rows say. Assumes that the stream tells each change of leader.
 
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row a change, in order of time; index 0, 1, 2, …:
 
         ``timestamp`` (datetime64[ns, UTC]): of the first row under the new leader.
@@ -182,6 +187,8 @@ def event_study(
         relative: deviations in percent of the event's baseline (events with a baseline of 0 or less are left out).
         confidence: of the band.
         simultaneous: whether it holds for all offsets together.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row an offset; index 0, 1, 2, …:
 

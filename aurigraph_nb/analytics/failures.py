@@ -44,6 +44,13 @@ def mean_time_between_failures(
     ``value`` is the pooled mean in seconds, over all validators; None without a failure. Pooling takes all validators
     for equally prone to fail. A failure hidden in a gap is not counted, nor is the time of the gap.
 
+    Args:
+        validators: rows of the validators topic.
+        failed: the statuses that count as a failure.
+        confidence: of the intervals, between 0 and 1.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row a validator, by name, and a last one for all of them; index 0, 1, 2, …:
 
         ``validator`` (str): its id; missing: all.

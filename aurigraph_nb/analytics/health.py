@@ -40,6 +40,11 @@ def leader_tenure(
     tenure that was still going on at a gap, or at the end, for at least as long as it was seen. Tenures of which the
     begin was not seen are left out of it. It is None where less than half ended.
 
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row a tenure, in order of time; times without a leader make none; index 0, 1, 2, …:
 
         ``leader`` (str): who led.
@@ -98,6 +103,12 @@ def health_dwell(
     ``value`` is the share (0-1) of the seen time in the state seen longest; the table has all. ``column`` may be any
     column of words of a stream that speaks for one thing, such as ``state``. The server's shape of the consensus has no
     health: then all rows are null, and ``value`` is None.
+
+    Args:
+        consensus: rows of the consensus topic.
+        column: the column of words that is the state.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a state that was seen, longest first; index 0, 1, 2, …:
 
@@ -166,6 +177,13 @@ def health_transitions(
     ``per_hour`` is their number over the time spent in ``before``: the maximum-likelihood rate of a continuous-time
     Markov chain (P. Billingsley 1961, Statistical Inference for Markov Processes). A change that lies in a gap was not
     seen and does not count; the time seen does. ``value`` is the number of changes.
+
+    Args:
+        consensus: rows of the consensus topic.
+        column: the column of words that is the state.
+        confidence: of the intervals, between 0 and 1.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row for each pair of different states that occur; index 0, 1, 2, …:
 

@@ -184,6 +184,8 @@ def incidents(
         alpha: chance of a false incident in the whole of the data.
         least: losses a round that make an incident, at least.
         quiet: losses a round in quiet times, where they are known; needed where the whole of the data is one incident.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row an incident, in order of time; index 0, 1, 2, …:
 

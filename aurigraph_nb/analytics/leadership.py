@@ -77,6 +77,8 @@ def leadership_share(
         seed: what they are drawn from.
         confidence: of the intervals of the shares (Wilson 1927).
         require_complete: raise where fewer validators are known than the consensus says are active.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a validator, most rounds first; index 0, 1, 2, …:
 

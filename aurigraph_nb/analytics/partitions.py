@@ -65,6 +65,8 @@ def partitions(
         within: in which time the peers of one partition go.
         least: peers lost, at least.
         alpha: chance of a false partition in the whole of the data.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a partition, in order of time; index 0, 1, 2, …:
 

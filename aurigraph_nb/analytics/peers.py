@@ -71,6 +71,8 @@ def peer_latency(
         network: rows of the network topic.
         by: the column that groups peers: country, city, version, connection_quality.
         confidence: of the intervals.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a group, nearest first; index 0, 1, 2, …:
 
@@ -164,6 +166,11 @@ def peer_sessions(
     seen; those still open at a gap, or at the end, count as at least so long. It is None where fewer than half ended:
     short data of a stable network cannot tell. The notes tell the churn: departures seen, over the connected time of
     all peers, by the hour; that rate needs no session to be seen whole.
+
+    Args:
+        network: rows of the network topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a session, in order of time; index 0, 1, 2, …:
 

@@ -40,6 +40,13 @@ def peers_over_time(
 
     A plain count of what was seen. Assumes that a peer is connected until the stream says that it is not.
 
+    Args:
+        network: rows of the network topic.
+        by: the column that groups peers: country, city or version.
+        every: width of a bin.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row for each bin and group; index 0, 1, 2, …:
 
         ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
@@ -135,6 +142,12 @@ def version_adoption(
     that was seen.
 
     A plain count of what was seen; a peer's version is the last that it told.
+
+    Args:
+        network: rows of the network topic.
+        every: width of a bin.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row for each bin and version; index 0, 1, 2, …:
 

@@ -49,6 +49,18 @@ def time_to_recover(
     ``within`` should be larger than what ``y`` varies by itself: else noise counts as trouble. The notes tell how much
     of the time before the events already lies outside.
 
+    Args:
+        metrics: rows with a time and the column ``y``.
+        events: times; or a frame or result with a column ``start`` or ``timestamp``; or a topic.
+        y: the column that is to recover.
+        before: the time before an event that makes its baseline, a whole multiple of ``every``.
+        after: the time after an event in which it is watched, likewise.
+        every: width of a bin.
+        within: how far off, as a share of the baseline, still counts as back.
+        hold: bins in a row that have to lie within.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row an event that has rows before and after it, in order of time; index 0, 1, 2, …:
 
         ``timestamp`` (datetime64[ns, UTC]): of the event.

@@ -123,6 +123,11 @@ def round_durations(
     Differences of times as rows tell them; the median needs no distribution. Assumes that a round begins with the first
     row that names it, and one clock for all rows.
 
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row a round, in order of time; index 0, 1, 2, …:
 
         ``round`` (int64): its number.
@@ -181,6 +186,11 @@ def epoch_durations(
 
     Differences of times as rows tell them. Assumes that an epoch begins with the first row that names it, and one clock
     for all rows.
+
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row an epoch, in order of time; index 0, 1, 2, …:
 
@@ -246,6 +256,12 @@ def failed_rounds(
     Rounds nobody saw the end of (``open``) count neither way. The interval takes rounds as independent draws, which
     they are not during an incident: there it is too narrow. E. B. Wilson (1927), Probable inference, the law of
     succession, and statistical inference, JASA 22, 209-212.
+
+    Args:
+        consensus: rows of the consensus topic.
+        confidence: of the intervals, between 0 and 1.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row an epoch, rising; index 0, 1, 2, …:
 

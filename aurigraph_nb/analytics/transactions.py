@@ -54,6 +54,8 @@ def failure_rate(
         transactions: rows of the transactions topic.
         every: width of the bins of the table; None: one row for all.
         confidence: of the intervals.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a bin, in order of time; index 0, 1, 2, …:
 
@@ -154,6 +156,8 @@ def value_distribution(
         transactions: rows of the transactions topic.
         quantiles: which to tell, each from 0 to 1.
         status: only transactions whose last status this is, such as CONFIRMED; None: all.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a unit; index 0, 1, 2, …:
 
@@ -250,6 +254,12 @@ def backlog(
 
     A plain integral of what was seen. Assumes that the stream tells the first and the last status of each transaction
     that it samples.
+
+    Args:
+        transactions: rows of the transactions topic.
+        every: width of a bin.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a bin, in order of time; index 0, 1, 2, …:
 

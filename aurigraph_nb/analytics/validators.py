@@ -69,6 +69,11 @@ def time_in_status(
     Plain sums of what was seen, no estimate. Assumes that a status holds until the stream says another, and that the
     stream tells each change.
 
+    Args:
+        validators: rows of the validators topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row for each validator and status that occurred; index 0, 1, 2, …:
 
         ``validator`` (str): its id.
@@ -137,6 +142,12 @@ def uptime(
 
     Plain sums of what was seen, no estimate: what reliability engineering calls the observed availability. Assumes that
     a status holds until the stream says another, and that the stream tells each change.
+
+    Args:
+        validators: rows of the validators topic.
+        up: the statuses that count as up.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a validator, by name; index 0, 1, 2, …:
 
@@ -211,6 +222,12 @@ def jail_episodes(
     A plain list of what was seen. Assumes that a status holds until the stream says another, and that the stream tells
     each change.
 
+    Args:
+        validators: rows of the validators topic.
+        statuses: the statuses that count as jail.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
     Table, a row an episode, in order of time; index 0, 1, 2, …:
 
         ``validator`` (str): its id.
@@ -267,6 +284,11 @@ def proposal_gaps(
 
     Plain differences of what rows tell; the median needs no distribution. Assumes that rows tell of every proposal: of
     two between two rows one is counted.
+
+    Args:
+        validators: rows of the validators topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Table, a row a validator, by name; index 0, 1, 2, …:
 

@@ -92,3 +92,11 @@ def test_a_docstring_says_what_is_raised(name):
     assert "BadOption:" in raises and "BadOptionType:" in raises
     assert "Incomplete" in raises or name == "decentralisation"
     assert ">>> " in words[words.index("\nRaises:") :]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_docstring_names_every_option(name):
+    function = getattr(analytics, name)
+    words = inspect.getdoc(function)
+    for option in inspect.signature(function).parameters:
+        assert re.search(rf"\b{option}\b[:,]|``{option}[`=]", words), f"{name}: nothing is said of {option}"

@@ -151,7 +151,9 @@ def test_amounts_of_many_digits_and_of_fractions_are_added_exactly():
 @pytest.mark.parametrize("name", [n for n in PUBLIC if n not in ("event_study", "time_to_recover")])
 def test_the_same_rows_a_day_later_give_the_same_answer(usual, name):
     later = frame_for(name, PRIMES)
-    later = later.set_axis(later.index + pd.Timedelta("1D")).assign(recv_ns=later["recv_ns"].to_numpy() + 86_400 * 10**9)
+    later = later.set_axis(later.index + pd.Timedelta("1D")).assign(
+        recv_ns=later["recv_ns"].to_numpy() + 86_400 * 10**9
+    )
     got, want = ask(name, later), usual(name)
     assert (got.n, got.reading, got.notes) == (want.n, want.reading, want.notes)
     for column, kind in want.table.dtypes.items():
