@@ -1,8 +1,27 @@
 """What the feeds are for: tidy answers to questions about throughput, latency, power, faults and the network.
 
-Every function takes a topic (live or recorded), a pandas, Polars or Dask frame, or an Arrow table, and gives a
-:class:`Result`: ``.value`` where the answer is one number, ``.table``, ``.plot()`` and one line to read. Gaps are never
-filled: what was not seen is NaN, and ``coverage`` says how much that was.
+Every function takes a topic (live or recorded), a pandas, Polars (also lazy) or Dask frame, an Arrow table or record
+batch, or whatever else speaks the Arrow stream interface, such as a relation of DuckDB; and gives a :class:`Result`:
+``.value`` where the answer is one number, ``.table``, ``.plot()`` and one line to read.
+
+What all of them have in common:
+
+- Rows may come in any order; they count in the order of their times, and where these are equal as they came. The time
+  of a row is its ``timestamp`` (a column, or the index), or where that is missing ``recv_ns``. Times without a zone are
+  UTC.
+- ``start`` is the first time of a range, ``end`` its end, which is left out. What they ask for before the first row of
+  the data, or after the last one, nobody saw: it counts as a gap. A row stands for one mean distance of rows before and
+  after it. Where the data go on beyond the range the stream was watched, and its silence is one.
+- Gaps are those of ``gaps``, else those that a topic's feed knows, else those that ``gap_before`` tells, also of a row
+  before the range. They are never filled: what was not seen is NaN, and ``coverage`` is the share of the time outside
+  gaps. ``on_gap="raise"`` raises ``Incomplete`` where one lies in the range, ``"ignore"`` takes all for seen.
+- A table has an index 0, 1, 2, …, the same columns and dtypes whatever the data, and as many rows as there is something
+  to tell. Where a row is about one moment, or a bin that begins then, that stands in ``timestamp``; where it is about a
+  stretch of time, in ``start`` and ``end``; all are ``datetime64[ns, UTC]``. Units stand in the names of columns:
+  ``_s``, ``_ms``, ``_hz``, ``_per_s``.
+- Numbers up to the ends of what a float holds are counted right; what is beyond is infinite, and nothing warns of it.
+  What is not finite in the data counts as missing. Weights and amounts are whole numbers or decimals of any length, and
+  their sums are exact.
 
 >>> import pandas as pd
 >>> from aurigraph_nb import analytics

@@ -65,11 +65,17 @@ def interarrival(
 
     Returns:
         ``value``: the mean, s; None with fewer than 2 rows. ``statistic``, ``p_value`` (both None with fewer than 4
-        times, or where all are 0) and ``variation``. A table of 99 quantiles: ``quantile``, ``seconds`` and
-        ``exponential_s``, those of the exponential distribution with the same mean.
+        times, or where all are 0) and ``variation``.
+
+    Table, a row a quantile, 99 of them (none without times); index 0, 1, 2, …:
+
+        ``quantile`` (float64, 0-1): 0.01 to 0.99.
+        ``seconds`` (float64, s): quantile of the times.
+        ``exponential_s`` (float64, s): that of the exponential distribution with the same mean.
 
     Raises:
         BadOption: an option is out of range. Incomplete: ``on_gap="raise"`` and a gap lies in the span.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> times = pd.to_datetime([0.0, 1.0, 3.0, 4.0, 9.0], unit="s", utc=True)

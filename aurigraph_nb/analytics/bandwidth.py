@@ -17,6 +17,8 @@ from .result import Result, reading
 from .spells import coded
 
 COUNTERS = ("inbound_bytes", "outbound_bytes")
+_BEYOND = 2**63
+"""No counter of bytes gets here, and a column of whole numbers cannot hold it."""
 
 
 def peer_bandwidth(
@@ -37,12 +39,26 @@ def peer_bandwidth(
 
     ``value`` is the sum over all peers, both directions, in bytes a second: each peer's bytes over its own time.
 
-    Table, one row a peer: ``peer_id``, ``seconds`` (first to last row with counters), ``inbound_bytes`` and
-    ``outbound_bytes`` (grown, int64, <NA> where fewer than two rows tell), ``inbound_per_s`` and ``outbound_per_s``
-    (bytes a second), ``restarts``.
+    Assumes that a counter only falls when it starts again.
+
+    Args:
+        network: rows of the network topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a peer, by name; index 0, 1, 2, …:
+
+        ``peer_id`` (str): who.
+        ``seconds`` (float64, s): from its first to its last row with counters.
+        ``inbound_bytes`` (Int64, B): grown in that time; <NA> where fewer than two rows tell.
+        ``outbound_bytes`` (Int64, B): likewise.
+        ``inbound_per_s`` (float64, B/s): their ratio; NaN where fewer than two rows tell, or at one time.
+        ``outbound_per_s`` (float64, B/s): likewise.
+        ``restarts`` (int64): of its counters.
 
     Raises:
         BadOption: a column ``peer_id``, ``inbound_bytes`` or ``outbound_bytes`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 4], unit="s", utc=True), "peer_id": "a"})
@@ -78,7 +94,7 @@ def peer_bandwidth(
 def _whole_numbers(got: Rows, column: str) -> list[int | None]:
     """The counter exactly; what is no number of bytes is None."""
     found = got.objects(column)
-    return [int(v) if v is not None and v == v and v >= 0 and v != float("inf") else None for v in found]
+    return [int(v) if v is not None and v == v and 0 <= v < _BEYOND else None for v in found]
 
 
 def _grown(got: Rows, counters: list[list[int | None]], mine: Any) -> tuple[Any, ...]:
@@ -95,4 +111,4 @@ def _grown(got: Rows, counters: list[list[int | None]], mine: Any) -> tuple[Any,
         told += at
     seconds = (int(got.time_ns[max(told)]) - int(got.time_ns[min(told)])) / 1e9 if told else 0.0
     rates = [np.nan if s is None or not seconds else s / seconds for s in sums]
-    return seconds, *(pd.NA if s is None else s for s in sums), *rates, len(restarts)
+    return seconds, *(pd.NA if s is None or s >= _BEYOND else s for s in sums), *rates, len(restarts)

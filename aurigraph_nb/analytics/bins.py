@@ -40,22 +40,20 @@ class Grid:
         """Number of the bin of each time."""
         return np.asarray((times - self.first_ns) // self.every_ns, dtype=np.int64)
 
-    def coverage(self, got: Rows, rows: int | None = None) -> Floats:
+    def coverage(self, got: Rows) -> Floats:
         """Share (0-1) of each bin that was seen: inside the span of the rows, and in no gap.
 
         A row stands for some time around it, so what was seen reaches one mean distance of rows beyond the first and
-        the last row; one row alone stands for its whole bin. A range that was asked for counts as seen from end to end.
-
-        :param rows: how many rows there are, where ``got`` holds sums of them
+        the last row; one row alone stands for its whole bin. A range that was asked for ends where it says; what it has
+        before the first row of the data, or after the last one, was not seen.
         """
         if not self.count or got.start_ns is None or got.end_ns is None:
             return np.zeros(self.count)
-        rows = len(got) if rows is None else rows
-        seen_s = got.span_s - got.missing_s
-        spacing = round(seen_s * 1e9 / (rows - 1)) if rows > 1 and seen_s > 0 else self.every_ns
-        starts = np.maximum(self.starts_ns, got.start_ns - spacing)
-        ends = np.minimum(self.starts_ns + self.every_ns, got.end_ns + spacing)
-        seen = np.maximum(ends - starts, 0) - got.holes.missing(starts, np.maximum(starts, ends))
+        reach = got.spacing_ns or self.every_ns
+        holes = got.holes if got.spacing_ns else got.holes_at(reach)
+        starts = np.maximum(self.starts_ns, got.start_ns - (0 if got.asked[0] else reach))
+        ends = np.minimum(self.starts_ns + self.every_ns, got.end_ns + (0 if got.asked[1] else reach))
+        seen = np.maximum(ends - starts, 0) - holes.missing(starts, np.maximum(starts, ends))
         return np.asarray(np.clip(seen / self.every_ns, 0.0, 1.0))
 
 

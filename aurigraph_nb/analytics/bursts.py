@@ -14,6 +14,7 @@ from aurigraph_nb.errors import BadOption
 from .bins import grid, width
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, Rows, rows, share, without_gaps
+from .numeric import tamed, times
 from .plots import Chart
 from .readers import names_of
 from .result import Result, number, reading
@@ -52,11 +53,22 @@ def dispersion(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: D, None with fewer than 2 windows or a mean of 0. A table with one row: ``window_s``, ``windows``,
-        ``mean``, ``variance``, ``dispersion``, ``low`` and ``high`` (what chance allows), ``p_value``.
+        ``value``: D, None with fewer than 2 windows or a mean of 0.
+
+    Table, one row; index 0, 1, 2, …:
+
+        ``window_s`` (float64, s): width of a window.
+        ``windows`` (int64): how many were seen from end to end.
+        ``mean`` (float64): of the counts in them; NaN without any.
+        ``variance`` (float64): of the counts (k - 1); NaN with fewer than 2 windows.
+        ``dispersion`` (float64): variance by mean; NaN likewise, and where the mean is not above 0.
+        ``low`` (float64): what chance allows, from here; NaN where there is no D.
+        ``high`` (float64): and up to here; NaN likewise.
+        ``p_value`` (float64, 0-1): two-sided; NaN likewise.
 
     Raises:
         BadOption: an option is out of range. Incomplete: ``on_gap="raise"`` and a gap lies in the span.
+        BadOptionType: the data are of no kind that can be read.
         MissingExtra: SciPy is not installed.
 
     >>> import pandas as pd
@@ -105,11 +117,19 @@ def fano(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the slope, None with fewer than 2 such scales. A table with a row a scale: ``window_s``, ``windows``,
-        ``mean``, ``variance`` and ``dispersion`` (float64, NaN with fewer than 2 windows).
+        ``value``: the slope, None with fewer than 2 such scales.
+
+    Table, a row a scale, in the order asked for; index 0, 1, 2, …:
+
+        ``window_s`` (float64, s): width of a window.
+        ``windows`` (int64): how many were seen from end to end.
+        ``mean`` (float64): of the counts in them; NaN without any.
+        ``variance`` (float64): of the counts (k - 1); NaN with fewer than 2 windows.
+        ``dispersion`` (float64): variance by mean; NaN likewise, and where the mean is not above 0.
 
     Raises:
         BadOption: an option is out of range. Incomplete: ``on_gap="raise"`` and a gap lies in the span.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-01-01", periods=600, freq="100ms", name="timestamp")
@@ -142,13 +162,14 @@ def _events(
 
 def _dispersion(got: Rows, rate: str | None, scale: Duration) -> dict[str, float]:
     """Counts in the windows that were seen from end to end: how many, mean, variance, and their ratio."""
+    factor = 1.0
     cells, window_s = grid(got, scale, "scales"), width(scale, "scales") / 1e9
     slots = cells.index(got.time_ns)
     if rate is None:
         counts = np.bincount(slots, minlength=cells.count).astype(np.float64)
         whole_ = _inside(got, cells.starts_ns, cells.every_ns)
     else:
-        values = got.numbers(rate)
+        values, factor = tamed(got.numbers(rate))
         good = ~np.isnan(values)
         n = np.bincount(slots[good], minlength=cells.count)
         sums = np.bincount(slots[good], values[good], cells.count)
@@ -156,10 +177,13 @@ def _dispersion(got: Rows, rate: str | None, scale: Duration) -> dict[str, float
         whole_ = (cells.coverage(got) > 1 - 1e-9) & (n > 0)
     counts = counts[whole_]
     k = len(counts)
+    counts, far = tamed(counts)
     mean = float(counts.mean()) if k else np.nan
     variance = float(counts.var(ddof=1)) if k >= LEAST_WINDOWS else np.nan
     ratio = variance / mean if k >= LEAST_WINDOWS and mean > 0 else np.nan
-    return {"window_s": window_s, "windows": k, "mean": mean, "variance": variance, "dispersion": ratio}
+    once = [float(times(times(v, far), factor)) for v in (mean, ratio)]
+    twice = float(times(times(times(times(variance, far), factor), far), factor))
+    return {"window_s": window_s, "windows": k, "mean": once[0], "variance": twice, "dispersion": once[1]}
 
 
 def _inside(got: Rows, starts: Any, every_ns: int) -> Any:
@@ -175,7 +199,7 @@ def _by_chance(value: float, k: int, confidence: float) -> tuple[float, float, f
         return np.nan, np.nan, np.nan
     chi2 = scipy("stats", "the test of dispersion").chi2(k - 1)
     low, high = chi2.ppf([(1 - confidence) / 2, (1 + confidence) / 2]) / (k - 1)
-    x = value * (k - 1)
+    x = float(times(k - 1.0, value))
     return float(low), float(high), float(min(1.0, 2 * min(chi2.cdf(x), chi2.sf(x))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from aurigraph_nb.errors import BadOption, BadOptionType
 
 from .gaptimes import Ints
 from .inputs import Data, Floats, Gaps, OnGap, stamps, whole
+from .numeric import tamed, times
 from .plots import Chart
 from .resampling import UNITS
 from .result import Result, number
@@ -58,13 +60,22 @@ def change_points(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: int, how many changes; None without rows. A table with a row a segment: ``segment`` (from 0),
-        ``start`` (its first row, UTC), ``end`` (its last), ``n`` (int64), ``mean``, ``std`` (n - 1), ``change`` (mean
-        minus that of the segment before, NaN for the first) and ``over_gap`` (bool: a gap lies between it and the
-        segment before).
+        ``value``: int, how many changes; None without rows.
+
+    Table, a row a segment, in order of time; index 0, 1, 2, …:
+
+        ``segment`` (int64): its number, from 0.
+        ``start`` (datetime64[ns, UTC]): its first row.
+        ``end`` (datetime64[ns, UTC]): its last row.
+        ``n`` (int64): its rows.
+        ``mean`` (float64, in the unit of the column): its level.
+        ``std`` (float64): with n - 1, in that unit; NaN for one row.
+        ``change`` (float64): mean minus that of the segment before, in that unit; NaN for the first.
+        ``over_gap`` (bool): a gap lies between it and the segment before.
 
     Raises:
         BadOption: an option is out of range, or there are too many rows. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-01-01", periods=12, freq="1s", name="timestamp")
@@ -78,9 +89,11 @@ def change_points(
         raise BadOption(
             f"{len(seen):,} rows with a value, and {MOST_ROWS:,} are the most; take means of bins (every=), or a range"
         )
-    price = _penalty(penalty, seen.values)
-    begins = np.array(pelt(seen.values, price, least), dtype=np.int64)
-    table = _segments(seen, begins)
+    values, factor = tamed(seen.values)
+    price = _penalty(penalty, values, factor)
+    begins = np.array(pelt(values, price, least), dtype=np.int64)
+    table = _segments(replace(seen, values=values), begins, factor)
+    price = float(times(times(price, factor), factor))
     value = max(0, len(begins) - 1) if len(seen) else None
     name = f"Changes of {column}"
     of = "rows" if every is None else "bins"
@@ -142,7 +155,8 @@ def pelt(values: Floats, penalty: float, least: int = 1) -> list[int]:
     return found[::-1]
 
 
-def _penalty(penalty: float | None, values: Floats) -> float:
+def _penalty(penalty: float | None, values: Floats, factor: float) -> float:
+    """The price of a change, for values that are ``factor`` times smaller than those it was told for."""
     if penalty is None:
         if len(values) < 3:
             return 0.0
@@ -155,10 +169,10 @@ def _penalty(penalty: float | None, values: Floats) -> float:
         raise BadOptionType(f"penalty={penalty!r}: a number of at least 0 was expected")
     if not 0 <= penalty < float("inf"):
         raise BadOption(f"penalty={penalty!r}: a number of at least 0 was expected")
-    return float(penalty)
+    return float(times(times(penalty, 1 / factor), 1 / factor))
 
 
-def _segments(seen: Samples, begins: Ints) -> pd.DataFrame:
+def _segments(seen: Samples, begins: Ints, factor: float) -> pd.DataFrame:
     ends = np.append(begins[1:], len(seen)).astype(np.int64) if len(begins) else begins
     parts = [seen.values[a:b] for a, b in zip(begins, ends, strict=True)]
     means = np.array([p.mean() for p in parts], dtype=np.float64)
@@ -171,9 +185,9 @@ def _segments(seen: Samples, begins: Ints) -> pd.DataFrame:
             "start": stamps(seen.time_ns[begins]),
             "end": stamps(seen.time_ns[ends - 1]),
             "n": (ends - begins).astype(np.int64),
-            "mean": means,
-            "std": np.array([p.std(ddof=1) if len(p) > 1 else np.nan for p in parts], dtype=np.float64),
-            "change": np.diff(means, prepend=np.nan),
+            "mean": times(means, factor),
+            "std": times(np.array([p.std(ddof=1) if len(p) > 1 else np.nan for p in parts], dtype=np.float64), factor),
+            "change": times(np.diff(means, prepend=np.nan), factor),
             "over_gap": over,
         }
     )

@@ -17,6 +17,7 @@ from .cross import How, align
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, one_of
 from .inputs import share as checked_share
+from .numeric import tamed
 from .plots import Chart
 from .result import Result, number, reading
 
@@ -66,11 +67,35 @@ def lagged_correlation(
 
     ``gaps`` and ``right_gaps`` are those of ``left`` and ``right``, where they do not bring them along.
 
-    Table, one row a lag: ``lag_s``, ``correlation``, ``low``, ``high``, ``pairs``, ``effective`` (number of independent
-    pairs), ``p_value``, ``p_adjusted``.
+    Args:
+        left: rows with a time and ``x``.
+        right: rows with a time and ``y``.
+        x: the column of ``left``.
+        y: the column of ``right``.
+        every: width of a bin.
+        max_lag: the largest lag either way.
+        method: pearson or spearman.
+        how: mean or last, as in :func:`align`.
+        confidence: of the intervals, between 0 and 1.
+        right_gaps: those of ``right``.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a lag, from the most negative one; index 0, 1, 2, …:
+
+        ``lag_s`` (float64, s): by how much ``y`` is later.
+        ``correlation`` (float64, -1 to 1): NaN with fewer than 4 pairs, or where a series is constant; then so are all
+            but ``pairs``.
+        ``low`` (float64): begin of its interval; -1 where there are too few independent pairs.
+        ``high`` (float64): its end; 1 likewise.
+        ``pairs`` (int64): bins that have both.
+        ``effective`` (float64): how many independent pairs these are worth.
+        ``p_value`` (float64, 0-1): two-sided, of this lag alone; NaN for 2 independent pairs or fewer.
+        ``p_adjusted`` (float64, 0-1): of the largest of all these lags.
 
     Raises:
         BadOption: there is no such column, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
         MissingExtra: scipy is not installed.
 
@@ -100,7 +125,7 @@ def lagged_correlation(
         gaps=(gaps, right_gaps),
         on_gap=on_gap,
     )
-    a, b = (put.table[c].to_numpy(float) for c in (f"left.{x}", f"right.{y}"))
+    a, b = (tamed(put.table[c].to_numpy(float))[0] for c in (f"left.{x}", f"right.{y}"))
     if method == "spearman":
         a, b = _ranks(a), _ranks(b)
     lags = np.arange(-most, most + 1)

@@ -22,7 +22,7 @@ Side: TypeAlias = Literal["sender", "recipient", "either"]
 By: TypeAlias = Literal["count", "value"]
 
 SIDES = ("sender", "recipient", "either")
-_MOST_DIGITS = 200
+_MOST_DIGITS = 2_000
 
 
 def top_counterparties(
@@ -52,12 +52,19 @@ def top_counterparties(
         top: how many addresses the value is about.
         side: sender, recipient or either.
         by: count (transactions) or value (exact amounts; transactions without one do not count).
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, all addresses, most first: ``address``, ``count``, ``value`` (exact; None where unknown or of several units),
-    ``share`` (0-1, by ``by``).
+    Table, a row an address, all of them, most first; index 0, 1, 2, …:
+
+        ``address`` (str): who.
+        ``count`` (int64): transactions that it takes part in.
+        ``value`` (object): exact sum of their amounts; None where unknown or of several units.
+        ``share`` (float64, 0-1): of all, by ``by``; NaN where all amounts are 0.
 
     Raises:
         BadOption: a column is missing, an option is unknown, or amounts of several units were to be added.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True)})
@@ -152,11 +159,23 @@ def address_degrees(
     The stream is a sample of the transactions, and a sample of edges has smaller degrees than the whole graph; compare
     only samples of equal size. Gaps make it smaller still; ``coverage`` says by how much of the time.
 
-    Table, one row an address, highest degree first: ``address``, ``out_degree``, ``in_degree``, ``degree``, ``sent``
-    and ``received`` (transactions).
+    Args:
+        transactions: rows of the transactions topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row an address, highest degree first; index 0, 1, 2, …:
+
+        ``address`` (str): who.
+        ``out_degree`` (int64): different partners that it sent to.
+        ``in_degree`` (int64): different partners that sent to it.
+        ``degree`` (int64): different partners of either kind.
+        ``sent`` (int64): transactions.
+        ``received`` (int64): transactions.
 
     Raises:
         BadOption: a column ``sender`` or ``recipient`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True)})

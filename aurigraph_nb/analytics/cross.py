@@ -16,9 +16,11 @@ from aurigraph_nb.errors import BadOption
 from aurigraph_nb.schema import LOCAL_COLUMNS
 
 from .bins import MOST_BINS, width
-from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, stamps, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, one_of, rows, stamps, without_gaps
+from .numeric import tamed, times
+from .panels import Aligned
 from .plots import Chart
-from .readers import names_of
+from .readers import is_topic, names_of
 from .result import Result, reading
 
 How: TypeAlias = Literal["mean", "last"]
@@ -48,6 +50,8 @@ def asof(
     Both streams have to be on one clock: server times of the same node are; receive times are where both were received
     by one machine.
 
+    This is the backward as-of join of time series databases; nothing is interpolated.
+
     Args:
         left: the rows that stay, in order of time.
         right: where their company comes from; the range of times is that of ``left`` and ``tolerance`` before it.
@@ -57,12 +61,20 @@ def asof(
         suffix: is put behind the name of an added column that ``left`` has, too.
         gaps: gaps of ``left``, where it does not bring them along.
         right_gaps: gaps of ``right``, likewise.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out.
 
-    Table, one row for each row of ``left``: ``timestamp`` (UTC), its columns, those of ``right`` (null where there is
-    none), ``age_s`` (how old the row of ``right`` is; NaN where there is none).
+    Table, a row for each row of ``left``, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): of the row of ``left``.
+        ``left.column`` (as in the data): each of ``left_columns``, under its own name; null where the data are.
+        ``right.column`` (as in the data): each of ``right_columns``, under its own name and, where ``left`` has one of
+            that name, ``suffix``; null where there is no row of ``right``.
+        ``age_s`` (float64, s): how old the row of ``right`` is; NaN where there is none.
 
     Raises:
         BadOption: there is no such column, or a duration is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap in either, and ``on_gap="raise"``.
 
     >>> trades = pd.DataFrame({"timestamp": pd.to_datetime([1, 5, 9], unit="s", utc=True), "hash": list("abc")})
@@ -72,13 +84,19 @@ def asof(
     """
     age_ns = nanoseconds(tolerance, option="tolerance")
     mine, theirs = _columns(left, left_columns), _columns(right, right_columns)
+    for column in mine:
+        free_name("left_columns", column, ("age_s",))
     a = without_gaps(rows(left, *mine, start=start, end=end, gaps=gaps), on_gap).by_time()
     first = None if a.start_ns is None else a.start_ns - age_ns
-    stop = None if a.end_ns is None else a.end_ns + 1
-    b = without_gaps(rows(right, *theirs, start=first, end=stop, gaps=right_gaps), on_gap).by_time()
+    stop = None if a.end_ns is None else a.end_ns + (0 if a.asked[1] else 1)
+    b = rows(right, *theirs, start=first, end=stop, gaps=right_gaps).over(a.start_ns, stop, a)
+    b = without_gaps(b, on_gap).by_time()
     at, known = _newest(a.time_ns, b, age_ns)
     place: Any = pa.array(np.where(known, at, 0), mask=~known)
-    added: dict[str, Any] = {f"{c}{suffix}" if c in mine else c: b.table.column(c).take(place) for c in theirs}
+    named = [f"{c}{suffix}" if c in mine else c for c in theirs]
+    for i, column in enumerate(named):
+        free_name("suffix", column, ("timestamp", "age_s", *mine, *named[:i]))
+    added: dict[str, Any] = {name: b.table.column(c).take(place) for name, c in zip(named, theirs, strict=True)}
     table = frames.to_pandas(pa.table({c: a.table.column(c) for c in mine} | added), index=None)
     table.insert(0, "timestamp", a.times())
     age = np.full(len(a), np.nan)
@@ -133,6 +151,9 @@ def align(
     the bin. The span is the one that all streams share, unless ``start`` and ``end`` are given. ``value`` is the share
     (0-1) of rows without a NaN.
 
+    Plain means, or last values, of what was seen; nothing is interpolated. Assumes one clock for all streams, as server
+    times of one node have.
+
     Args:
         streams: topics or frames.
         columns: for each stream the columns to take; None: all numeric ones.
@@ -140,11 +161,16 @@ def align(
         hold: the oldest age of a number taken by ``how="last"``.
         gaps: for each stream its gaps (or None), where the streams do not bring them along.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), a column ``name.column`` for each (float64), and ``name.coverage``
-    for each stream (share of the bin outside its gaps).
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``name.column`` (float64, in the unit of the column): for each column of each stream; NaN where the stream says
+            nothing, or a gap touches the bin.
+        ``name.coverage`` (float64, 0-1): for each stream the share of the bin outside its gaps.
 
     Raises:
         BadOption: no stream, a missing column, names that repeat, or a duration out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> a = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "tps": [1.0, 2.0, 3.0]})
@@ -157,6 +183,8 @@ def align(
     hold_ns = None if hold is None else nanoseconds(hold, option="hold")
     titles = _titles(streams, names)
     chosen = _chosen(streams, columns)
+    for column in (c for own in chosen for c in own):
+        free_name("columns", column, ("coverage",))
     missing = _gaps_each(streams, gaps)
     got = [
         without_gaps(rows(s, *c, start=start, end=end, gaps=g), on_gap).by_time()
@@ -184,13 +212,13 @@ def align(
     shown = tuple(f"{t}.{c}" for t, cs in zip(titles, chosen, strict=True) for c in cs)
     holes = tuple(h for p in got for h in p.shown_holes())
     chart = Chart("line" if how == "mean" else "step", "timestamp", shown, "time (UTC)", "as sent", holes=holes)
-    return Result(name, value, "", table, line, (), coverage, len(table), chart)
+    return Aligned(name, value, "", table, line, (), coverage, len(table), chart)
 
 
 def _titles(streams: Sequence[Data], names: Sequence[str] | None) -> list[str]:
     if not streams:
         raise BadOption("align needs at least one stream, such as feed.metrics")
-    own = [str(getattr(s, "name", None) or f"stream{i + 1}") for i, s in enumerate(streams)]
+    own = [str(s.name) if is_topic(s) else f"stream{i + 1}" for i, s in enumerate(streams)]
     titles = own if names is None else [str(n) for n in names]
     if len(titles) != len(streams) or len(set(titles)) != len(titles):
         raise BadOption(f"names={titles!r}: {len(streams)} different names were expected; give names=")
@@ -240,24 +268,24 @@ def _told(part: Rows, column: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[n
 
 
 def _means(part: Rows, column: str, starts: Any, every_ns: int) -> Any:
-    times, values = _told(part, column)
-    place = (times - (starts[0] if len(starts) else 0)) // every_ns
+    moments, values = _told(part, column)
+    values, factor = tamed(values)
+    place = (moments - (starts[0] if len(starts) else 0)) // every_ns
     use = (place >= 0) & (place < len(starts))
     sums = np.bincount(place[use], weights=values[use], minlength=len(starts))
     count = np.bincount(place[use], minlength=len(starts))
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(count > 0, sums / count, np.nan)
+        return times(np.where(count > 0, sums / count, np.nan), factor)
 
 
 def _lasts(part: Rows, column: str, starts: Any, every_ns: int, hold_ns: int | None) -> Any:
-    times, values = _told(part, column)
-    if not len(times):
+    heard, values = _told(part, column)
+    if not len(heard):
         return np.full(len(starts), np.nan)
     moments = starts + every_ns - 1
-    told = Rows(part.table, times, part.holes, part.start_ns, part.end_ns)
-    at = np.searchsorted(times, moments, side="right") - 1
-    old = moments - times[np.maximum(at, 0)]
-    ended = np.searchsorted(told.holes.ends, times[np.maximum(at, 0)], side="right")
-    begins = np.append(told.holes.starts, np.iinfo(np.int64).max)[ended]
+    at = np.searchsorted(heard, moments, side="right") - 1
+    old = moments - heard[np.maximum(at, 0)]
+    ended = np.searchsorted(part.holes.ends, heard[np.maximum(at, 0)], side="right")
+    begins = np.append(part.holes.starts, np.iinfo(np.int64).max)[ended]
     known = (at >= 0) & (begins >= moments) & (old <= (np.iinfo(np.int64).max if hold_ns is None else hold_ns))
     return np.where(known, values[np.maximum(at, 0)], np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from aurigraph_nb.errors import BadOption
 
 from .extras import scipy
 from .inputs import Data, Floats, Gaps, OnGap, whole
+from .numeric import tamed
 from .plots import Chart
 from .result import Result, number, reading
 from .samples import Samples, samples
@@ -56,11 +57,19 @@ def autocorrelation(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: r(1), None with fewer than 2 places or without any variation. A table with a row a lag: ``lag``
-        (int64), ``lag_s``, ``autocorrelation`` and ``band`` (float64), ``pairs`` (int64).
+        ``value``: r(1), None with fewer than 2 places or without any variation.
+
+    Table, a row a lag, 1 to ``lags``; index 0, 1, 2, …:
+
+        ``lag`` (int64): in steps.
+        ``lag_s`` (float64, s): the same.
+        ``autocorrelation`` (float64, -1 to 1): r; NaN without pairs, or where all values are equal.
+        ``band`` (float64): what independent values stay within; NaN without pairs.
+        ``pairs`` (int64): of which both were seen.
 
     Raises:
         BadOption: an option is out of range, or the grid would be too large. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> times = pd.date_range("2026-01-01", periods=6, freq="1s", name="timestamp")
@@ -72,7 +81,7 @@ def autocorrelation(
         raise BadOption(f"lags={lags:,}, and {MOST_LAGS:,} are the most; take means of bins (every=) for longer times")
     seen = samples(data, column, on_gap=on_gap, every=every, start=start, end=end, gaps=gaps)
     step_ns = seen.typical_ns()
-    laid = _laid(seen, step_ns)
+    laid = _laid(replace(seen, values=tamed(seen.values)[0]), step_ns)
     found, pairs = correlated(laid, lags)
     table = pd.DataFrame(
         {"lag": np.arange(1, lags + 1, dtype=np.int64), "lag_s": np.arange(1, lags + 1) * step_ns / 1e9}
@@ -158,10 +167,17 @@ def periodicity(
 
     Returns:
         ``value``: the period, s; None with fewer than 5 rows or without any variation. ``power`` and ``false_alarm`` of
-        that peak. A table with a row a frequency, rising: ``frequency_hz``, ``period_s`` and ``power`` (float64).
+        that peak.
+
+    Table, a row a frequency, rising (none where there is no ``value``); index 0, 1, 2, …:
+
+        ``frequency_hz`` (float64, Hz): what was tried.
+        ``period_s`` (float64, s): one over it.
+        ``power`` (float64, 0-1): share of the variance that a sine of it explains.
 
     Raises:
         BadOption: an option is out of range, or there are too many rows. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
         MissingExtra: SciPy is not installed.
 
     >>> import numpy as np
@@ -176,6 +192,7 @@ def periodicity(
         raise BadOption(
             f"{len(seen):,} rows with a value, and {MOST_ROWS:,} are the most; take means of bins (every=), or a range"
         )
+    seen = replace(seen, values=tamed(seen.values)[0])
     name = f"Period of {column}"
     tried = _frequencies(seen, _seconds(shortest, "shortest"), _seconds(longest, "longest"))
     powers = _powers(seen, tried)

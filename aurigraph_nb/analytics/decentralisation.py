@@ -55,11 +55,20 @@ def nakamoto(
         start: first time, included. end: end of the range, left out.
 
     Returns:
-        ``value``: int, members. A table with a row a member, heaviest first: ``rank``, ``id``, ``weight`` (float64, as
-        in the data), ``share`` (0-1), ``cumulative_share`` and ``in_coalition`` (bool).
+        ``value``: int, members; None without members, or where all weights are 0.
+
+    Table, a row a member, heaviest first; index 0, 1, 2, …:
+
+        ``rank`` (int64): 1 for the heaviest; equal weights in the order in which they were first seen.
+        ``id`` (str): the member.
+        ``weight`` (float64, as in the data): infinite beyond what a float holds; sums are taken exactly all the same.
+        ``share`` (float64, 0-1): of the whole; NaN where all weights are 0.
+        ``cumulative_share`` (float64, 0-1): of this member and all heavier ones; NaN likewise.
+        ``in_coalition`` (bool): one of the smallest number who exceed the threshold together.
 
     Raises:
         BadOption: ``threshold`` is out of range, or a column is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: as ``require_complete`` says.
 
     Warns:
@@ -93,10 +102,19 @@ def gini(data: Data, **options: Unpack[SetOptions]) -> Result:
         options: ``weight``, ``status``, ``active``, ``require_complete``, ``start``, ``end`` as in :func:`nakamoto`.
 
     Returns:
-        ``value``: float; the table has a row a member, as that of :func:`nakamoto`, without ``in_coalition``.
+        ``value``: float, 0-1; None without members, or where all weights are 0.
+
+    Table, a row a member, heaviest first; index 0, 1, 2, …:
+
+        ``rank`` (int64): 1 for the heaviest; equal weights in the order in which they were first seen.
+        ``id`` (str): the member.
+        ``weight`` (float64, as in the data): infinite beyond what a float holds; sums are taken exactly all the same.
+        ``share`` (float64, 0-1): of the whole; NaN where all weights are 0.
+        ``cumulative_share`` (float64, 0-1): of this member and all heavier ones; NaN likewise.
 
     Raises:
         BadOption: a column is missing. Incomplete: as ``require_complete`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> round(gini(pd.DataFrame({"id": list("abcd"), "voting_power": [1.0, 2.0, 3.0, 4.0]})).value, 6)
@@ -118,10 +136,19 @@ def herfindahl(data: Data, **options: Unpack[SetOptions]) -> Result:
         options: ``weight``, ``status``, ``active``, ``require_complete``, ``start``, ``end`` as in :func:`nakamoto`.
 
     Returns:
-        ``value``: float; the table has a row a member, as that of :func:`gini`.
+        ``value``: float, 1/n to 1; None without members, or where all weights are 0.
+
+    Table, a row a member, heaviest first; index 0, 1, 2, …:
+
+        ``rank`` (int64): 1 for the heaviest; equal weights in the order in which they were first seen.
+        ``id`` (str): the member.
+        ``weight`` (float64, as in the data): infinite beyond what a float holds; sums are taken exactly all the same.
+        ``share`` (float64, 0-1): of the whole; NaN where all weights are 0.
+        ``cumulative_share`` (float64, 0-1): of this member and all heavier ones; NaN likewise.
 
     Raises:
         BadOption: a column is missing. Incomplete: as ``require_complete`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> herfindahl(pd.DataFrame({"id": ["a", "b"], "voting_power": [3.0, 1.0]})).value
@@ -142,10 +169,19 @@ def entropy(data: Data, **options: Unpack[SetOptions]) -> Result:
         options: ``weight``, ``status``, ``active``, ``require_complete``, ``start``, ``end`` as in :func:`nakamoto`.
 
     Returns:
-        ``value``: float, bits; the table has a row a member, as that of :func:`gini`.
+        ``value``: float, bits; None without members, or where all weights are 0.
+
+    Table, a row a member, heaviest first; index 0, 1, 2, …:
+
+        ``rank`` (int64): 1 for the heaviest; equal weights in the order in which they were first seen.
+        ``id`` (str): the member.
+        ``weight`` (float64, as in the data): infinite beyond what a float holds; sums are taken exactly all the same.
+        ``share`` (float64, 0-1): of the whole; NaN where all weights are 0.
+        ``cumulative_share`` (float64, 0-1): of this member and all heavier ones; NaN likewise.
 
     Raises:
         BadOption: a column is missing. Incomplete: as ``require_complete`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> entropy(pd.DataFrame({"id": ["a", "b", "c", "d"], "voting_power": [1.0, 1.0, 1.0, 1.0]})).value
@@ -166,10 +202,19 @@ def theil(data: Data, **options: Unpack[SetOptions]) -> Result:
         options: ``weight``, ``status``, ``active``, ``require_complete``, ``start``, ``end`` as in :func:`nakamoto`.
 
     Returns:
-        ``value``: float, nats; the table has a row a member, as that of :func:`gini`.
+        ``value``: float, nats; None without members, or where all weights are 0.
+
+    Table, a row a member, heaviest first; index 0, 1, 2, …:
+
+        ``rank`` (int64): 1 for the heaviest; equal weights in the order in which they were first seen.
+        ``id`` (str): the member.
+        ``weight`` (float64, as in the data): infinite beyond what a float holds; sums are taken exactly all the same.
+        ``share`` (float64, 0-1): of the whole; NaN where all weights are 0.
+        ``cumulative_share`` (float64, 0-1): of this member and all heavier ones; NaN likewise.
 
     Raises:
         BadOption: a column is missing. Incomplete: as ``require_complete`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> round(theil(pd.DataFrame({"id": ["a", "b"], "voting_power": [3.0, 1.0]})).value, 4)
@@ -190,11 +235,17 @@ def lorenz(data: Data, **options: Unpack[SetOptions]) -> Result:
         options: ``weight``, ``status``, ``active``, ``require_complete``, ``start``, ``end`` as in :func:`nakamoto`.
 
     Returns:
-        ``value``: the Gini coefficient. A table with n + 1 rows: ``members_share``, ``weight_share`` (both 0-1, rising)
-        and ``equal`` (the diagonal); empty without members, or where all weights are 0.
+        ``value``: the Gini coefficient, None without members, or where all weights are 0.
+
+    Table, n + 1 rows, from no member to all (none without members, or where all weights are 0); index 0, 1, 2, …:
+
+        ``members_share`` (float64, 0-1): share of the members, the lightest first.
+        ``weight_share`` (float64, 0-1): what they hold together.
+        ``equal`` (float64, 0-1): what they would hold if all held the same.
 
     Raises:
         BadOption: a column is missing. Incomplete: as ``require_complete`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> lorenz(pd.DataFrame({"id": ["a", "b"], "voting_power": [3.0, 1.0]})).table["weight_share"].tolist()
@@ -231,11 +282,20 @@ def decentralisation(data: Data, threshold: float = 1 / 3, **options: Unpack[Set
         options: ``weight``, ``status``, ``active``, ``require_complete``, ``start``, ``end`` as in :func:`nakamoto`.
 
     Returns:
-        ``value`` is None. A table with a row a measure: ``measure``, ``value`` (float64, NaN where there is none),
-        ``unit``, and ``equal`` and ``single``: the value if these n members held the same, and if one held all.
+        ``value`` is None.
+
+    Table, a row a measure; index 0, 1, 2, …:
+
+        ``measure`` (str): nakamoto, gini, herfindahl, equal_members_herfindahl, entropy, equal_members_entropy, theil,
+            largest_share.
+        ``value`` (float64): NaN without members, or where all weights are 0.
+        ``unit`` (str): of the three numbers; empty where there is none.
+        ``equal`` (float64): the value if these n members held the same; NaN without members.
+        ``single`` (float64): the value if one of them held all; NaN likewise.
 
     Raises:
         BadOption: an option is out of range, or a column is missing. Incomplete: as ``require_complete`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> result = decentralisation(pd.DataFrame({"id": ["a", "b"], "voting_power": [3.0, 1.0]}))

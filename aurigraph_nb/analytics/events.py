@@ -15,7 +15,7 @@ from .bins import width
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, Rows, rows, stamps, without_gaps
 from .inputs import share as checked_share
-from .numeric import counted
+from .numeric import counted, tamed, times
 from .plots import Chart
 from .resampling import UNITS
 from .result import Result, number, reading
@@ -40,10 +40,22 @@ def leader_changes(
 
     ``value`` is the number of changes. A change that lies in a gap was not seen: the first leader after it is not one.
 
-    Table, one row a change: ``timestamp`` (UTC), ``before`` and ``after`` (missing: nobody leads).
+    A plain count of what rows say. Assumes that the stream tells each change of leader.
+
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a change, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): of the first row under the new leader.
+        ``before`` (str): who led; missing: nobody.
+        ``after`` (str): who leads now; missing: nobody.
 
     Raises:
         BadOption: there is no column ``leader``.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "leader": ["a", None, "b"]})
@@ -105,8 +117,12 @@ def event_times(events: Any) -> Ints:
     return np.sort(rows(events).time_ns)
 
 
-def windows(got: Rows, y: str, moments: Ints, before_ns: int, after_ns: int, every_ns: int) -> tuple[Floats, Ints]:
-    """Mean of ``y`` in each bin around each event, NaN where no row or a gap lies; and the offsets of the bins (ns).
+def windows(
+    got: Rows, y: str, moments: Ints, before_ns: int, after_ns: int, every_ns: int
+) -> tuple[Floats, Ints, float]:
+    """Mean of ``y`` in each bin around each event, the offsets of the bins (ns), and a factor.
+
+    A mean is NaN where no row or a gap lies; the means are to be multiplied by the factor (:func:`~.numeric.tamed`).
 
     Raises:
         BadOption: a window is no whole number of bins, or there are too many.
@@ -117,16 +133,18 @@ def windows(got: Rows, y: str, moments: Ints, before_ns: int, after_ns: int, eve
     if len(moments) * len(offsets) > MOST_CELLS:
         raise BadOption(f"{len(moments):,} events with {len(offsets):,} bins each are too many; take a longer every=")
     values = got.numbers(y)
-    times, values = got.time_ns[np.isfinite(values)], values[np.isfinite(values)]
-    sums = np.append(0.0, np.cumsum(values - (values.mean() if len(values) else 0.0)))
+    when, (values, factor) = got.time_ns[np.isfinite(values)], tamed(values[np.isfinite(values)])
     begins = moments[:, None] + offsets[None, :]
-    first = np.searchsorted(times, begins, side="left")
-    stop = np.searchsorted(times, begins + every_ns, side="left")
+    first = np.searchsorted(when, begins, side="left")
+    stop = np.searchsorted(when, begins + every_ns, side="left")
     count = stop - first
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = (sums[stop] - sums[first]) / count + (values.mean() if len(values) else 0.0)
+    ends = np.stack(
+        [first, stop], axis=-1
+    ).ravel()  # each bin is summed by itself: an outlier costs no digits elsewhere
+    sums = np.add.reduceat(np.append(values, 0.0), ends)[::2].reshape(first.shape) if first.size else first
+    means = np.divide(sums, count, out=np.full(first.shape, np.nan), where=count > 0)
     hidden = got.holes.missing(begins.ravel(), begins.ravel() + every_ns).reshape(begins.shape) > 0
-    return np.where((count > 0) & ~hidden, means, np.nan), offsets
+    return np.where((count > 0) & ~hidden, means, np.nan), offsets, factor
 
 
 def event_study(
@@ -169,9 +187,18 @@ def event_study(
         relative: deviations in percent of the event's baseline (events with a baseline of 0 or less are left out).
         confidence: of the band.
         simultaneous: whether it holds for all offsets together.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row an offset: ``offset_s`` (begin of the bin, from the event), ``mean``, ``low``, ``high``, ``events``
-    (that have this bin). ``coverage`` is the share of the bins of all windows that were seen.
+    Table, a row an offset; index 0, 1, 2, …:
+
+        ``offset_s`` (float64, s): begin of the bin, from the event; negative before it.
+        ``mean`` (float64): deviation in the unit of ``y`` (in % with ``relative``); NaN where no event has this bin.
+        ``low`` (float64): begin of the band; NaN with fewer than 2 events.
+        ``high`` (float64): its end; NaN likewise.
+        ``events`` (int64): that have this bin.
+
+    ``coverage`` is the share of the bins of all windows that were seen.
 
     Raises:
         BadOption: a column is missing, or an option is out of range.
@@ -191,13 +218,14 @@ def event_study(
     spans = nanoseconds(before, option="before"), nanoseconds(after, option="after")
     got = without_gaps(rows(metrics, y, start=start, end=end, gaps=gaps), on_gap).by_time()
     moments = event_times(events)
-    means, offsets = windows(got, y, moments, *spans, every_ns)
+    means, offsets, factor = windows(got, y, moments, *spans, every_ns)
     deviations, used = _deviations(means, offsets, relative)
+    factor = 1.0 if relative else factor
     level = 1 - (1 - confidence) / (len(offsets) if simultaneous else 1)
-    table = pd.DataFrame({"offset_s": offsets / 1e9, **_band(deviations, level)})
+    table = pd.DataFrame({"offset_s": offsets / 1e9, **_band(deviations, level, factor)})
     late = deviations[:, offsets >= 0]
     own = np.array([np.mean(line[np.isfinite(line)]) for line in late[np.isfinite(late).any(axis=1)]])
-    effect = _band(own[:, None], confidence)
+    effect = _band(own[:, None], confidence, factor)
     value = float(effect["mean"][0]) if len(own) else None
     unit = "%" if relative else UNITS.get(y, "")
     ends = " to ".join(number(float(effect[side][0])) for side in ("low", "high"))
@@ -223,7 +251,7 @@ def _deviations(means: Floats, offsets: Ints, relative: bool) -> tuple[Floats, i
     return 100 * (kept[able] / base[able] - 1), int(able.sum())
 
 
-def _band(values: Floats, level: float) -> dict[str, Any]:
+def _band(values: Floats, level: float, factor: float) -> dict[str, Any]:
     """Mean over the first axis with its t interval, and how many values there are; NaN where there are none, or one."""
     count = np.isfinite(values).sum(axis=0)
     filled = np.where(np.isfinite(values), values, 0.0)
@@ -236,7 +264,8 @@ def _band(values: Floats, level: float) -> dict[str, Any]:
     if many.any():
         t = scipy("stats", "a confidence band").t.ppf(0.5 + level / 2, count[many] - 1)
         half[many] = t * spread[many]
-    return {"mean": mean, "low": mean - half, "high": mean + half, "events": count.astype(np.int64)}
+    ends = {"mean": mean, "low": mean - half, "high": mean + half}
+    return {**{name: times(end, factor) for name, end in ends.items()}, "events": count.astype(np.int64)}
 
 
 def _study_notes(moments: Ints, used: int, spans: tuple[int, int], simultaneous: bool) -> tuple[str, ...]:

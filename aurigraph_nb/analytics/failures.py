@@ -44,12 +44,27 @@ def mean_time_between_failures(
     ``value`` is the pooled mean in seconds, over all validators; None without a failure. Pooling takes all validators
     for equally prone to fail. A failure hidden in a gap is not counted, nor is the time of the gap.
 
-    Table, one row a validator, and the last row for all of them (``validator`` missing): ``validator``, ``up_s``,
-    ``failures``, ``mtbf_s``, ``low_s``, ``high_s``, ``mttr_s`` (seconds in a failed status over the number of returns
-    seen), ``availability`` (0-1, share of the seen time outside the failed statuses).
+    Args:
+        validators: rows of the validators topic.
+        failed: the statuses that count as a failure.
+        confidence: of the intervals, between 0 and 1.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a validator, by name, and a last one for all of them; index 0, 1, 2, …:
+
+        ``validator`` (str): its id; missing: all.
+        ``up_s`` (float64, s): seen outside the failed statuses.
+        ``failures`` (int64): seen to happen.
+        ``mtbf_s`` (float64, s): their ratio; NaN without a failure.
+        ``low_s`` (float64, s): begin of its interval.
+        ``high_s`` (float64, s): its end; infinite without a failure.
+        ``mttr_s`` (float64, s): seconds in a failed status over the number of returns seen; NaN without any.
+        ``availability`` (float64, 0-1): share of the seen time outside the failed statuses; NaN for no time.
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
         MissingExtra: scipy is not installed.
 

@@ -83,13 +83,25 @@ def time_to_finality(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the median of S, s, with ``low`` and ``high``; None where S does not fall to a half. A table with a
-        row a time (float64 but for the counts): ``time_s``, ``at_risk``, ``confirmed``, ``failed``, ``censored``
-        (int64), ``survival``, ``std_error``, ``low``, ``high``, ``confirmed_share``, ``failed_share``. It begins at 0
-        s.
+        ``value``: the median of S, s, with ``low`` and ``high``; None where S does not fall to a half.
+
+    Table, a row a time at which something ended, and 0 s; index 0, 1, 2, …:
+
+        ``time_s`` (float64, s): since PENDING, rising.
+        ``at_risk`` (int64): transactions still watched just before.
+        ``confirmed`` (int64): confirmed at that time.
+        ``failed`` (int64): failed at that time.
+        ``censored`` (int64): last watched at that time.
+        ``survival`` (float64, 0-1): S, share not yet confirmed.
+        ``std_error`` (float64): Greenwood's, of S.
+        ``low`` (float64, 0-1): lower end of the band; S itself where S is 0 or 1.
+        ``high`` (float64, 0-1): upper end of the band; likewise.
+        ``confirmed_share`` (float64, 0-1): confirmed by then.
+        ``failed_share`` (float64, 0-1): failed by then.
 
     Raises:
         BadOption: an option is out of range, or a column is missing. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> when = pd.to_datetime([0, 0, 0, 1, 2, 3], unit="s", utc=True)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 
 from aurigraph_nb.errors import BadOption, BadOptionType
 from aurigraph_nb.gaps import Certainty, Gap
@@ -54,6 +53,9 @@ class Holes:
     def __len__(self) -> int:
         return len(self.starts)
 
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((int(s), int(e)) for s, e in zip(self.starts, self.ends, strict=True))
+
     def clipped(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
         """The intervals inside [start, end], cut to it; those without length only strictly inside."""
         found = ((max(s, start), min(e, end), s, e) for s, e in zip(self.starts, self.ends, strict=True))
@@ -67,6 +69,13 @@ class Holes:
         """Share (0-1) of each [start, end) outside gaps; 1 for an interval without length."""
         length = np.maximum(ends - starts, 1)
         return np.asarray(np.clip(1 - self.missing(starts, ends) / length, 0.0, 1.0))
+
+    def inside(self, times: Ints) -> npt.NDArray[np.bool_]:
+        """Which of the times lie in a gap [start, end)."""
+        if not len(self):
+            return np.zeros(len(times), dtype=bool)
+        place = np.searchsorted(self.starts, times, side="right") - 1
+        return np.asarray((place >= 0) & (times < self.ends[np.maximum(place, 0)]))
 
     def stretches(self, times: Ints) -> Ints:
         """For times in order: a number that grows from one to the next where anything between them was not seen.
@@ -92,16 +101,10 @@ class Holes:
         return np.asarray(lengths[index] - over, dtype=np.int64)
 
 
-def holes_of(topic: Any, gaps: Any, name: str | None, times: Ints, table: pa.Table) -> Holes:
-    """The gaps of a stream: those given, those that the feed of ``topic`` knows, or those that ``gap_before`` tells."""
+def holes_of(topic: Any, gaps: Any, name: str | None) -> Holes | None:
+    """The gaps of a stream: those given, or those that the feed of ``topic`` knows; None where nobody says any."""
     known = gaps if gaps is not None else getattr(getattr(topic, "feed", None), "gaps", None)
-    if known is not None:
-        return Holes.merged(_given(known, name))
-    flags: Any = table.column("gap_before") if "gap_before" in table.column_names else None
-    if flags is None or not pa.types.is_boolean(flags.type):
-        return Holes.none()
-    where = np.flatnonzero(np.asarray(flags.fill_null(False)))
-    return Holes.merged((int(times[i - 1]), int(times[i])) for i in where if i > 0)
+    return None if known is None else Holes.merged(_given(known, name))
 
 
 def _given(gaps: Any, topic: str | None) -> Iterator[tuple[int, int]]:

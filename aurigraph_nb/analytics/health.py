@@ -9,7 +9,7 @@ import pandas as pd
 
 from aurigraph_nb.durations import Moment
 
-from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, rows, without_gaps
 from .inputs import share as checked_share
 from .numeric import counted, survival_median, wilson
 from .plots import Chart
@@ -22,7 +22,8 @@ def _spells(
 ) -> tuple[Rows, Spells, list[str]]:
     got = without_gaps(rows(data, column, start=start, end=end, gaps=gaps), on_gap)
     found, _, words = spells_of(got, "", column)
-    return got, found, words
+    used, codes = np.unique(found.state, return_inverse=True)  # a word that another one replaced at once makes no spell
+    return got, found._replace(state=codes.astype(np.int64)), [words[i] for i in used]
 
 
 def leader_tenure(
@@ -39,11 +40,23 @@ def leader_tenure(
     tenure that was still going on at a gap, or at the end, for at least as long as it was seen. Tenures of which the
     begin was not seen are left out of it. It is None where less than half ended.
 
-    Table, one row a tenure, in order of time: ``leader``, ``start`` and ``end`` (UTC), ``duration_s``, ``cut_left``
-    and ``cut_right`` (the begin, or the end, was not seen). Times without a leader make no row.
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a tenure, in order of time; times without a leader make none; index 0, 1, 2, …:
+
+        ``leader`` (str): who led.
+        ``start`` (datetime64[ns, UTC]): when it began, or was first seen.
+        ``end`` (datetime64[ns, UTC]): when it ended, or was last known to go on.
+        ``duration_s`` (float64, s): from ``start`` to ``end``: a lower bound where a side was cut.
+        ``cut_left`` (bool): the begin was not seen (the begin of the data, or a gap).
+        ``cut_right`` (bool): the end was not seen (the end of the data, or a gap).
 
     Raises:
         BadOption: there is no column ``leader``.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> import pandas as pd
@@ -91,12 +104,28 @@ def health_dwell(
     column of words of a stream that speaks for one thing, such as ``state``. The server's shape of the consensus has no
     health: then all rows are null, and ``value`` is None.
 
-    Table, one row a state: ``health`` (or ``column``), ``spells``, ``whole`` (seen from begin to end), ``seconds``,
-    ``share`` (0-1), ``mean_s`` (seconds over the number of ends seen: the maximum-likelihood mean of an exponential
-    dwell time with censoring; NaN where no end was seen), ``median_s`` (Kaplan and Meier 1958), ``longest_s``.
+    Args:
+        consensus: rows of the consensus topic.
+        column: the column of words that is the state.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a state that was seen, longest first; index 0, 1, 2, …:
+
+        ``health`` (str): the state; called as ``column``.
+        ``spells`` (int64): how often it was seen.
+        ``whole`` (int64): of them, seen from begin to end.
+        ``seconds`` (float64, s): in all.
+        ``share`` (float64, 0-1): of the time that was seen; NaN for no time.
+        ``mean_s`` (float64, s): seconds over the number of ends seen: the maximum-likelihood mean of an exponential
+            dwell time with censoring; NaN where no end was seen.
+        ``median_s`` (float64, s): by Kaplan and Meier (1958), of the spells whose begin was seen; NaN where fewer than
+            half of them ended.
+        ``longest_s`` (float64, s): the longest spell, as far as it was seen.
 
     Raises:
         BadOption: there is no such column.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> import pandas as pd
@@ -105,11 +134,12 @@ def health_dwell(
     >>> result.table[["health", "seconds", "share"]].values.tolist()
     [['OPTIMAL', 6.0, 0.75], ['DEGRADED', 2.0, 0.25]]
     """
+    names = [column, "spells", "whole", "seconds", "share", "mean_s", "median_s", "longest_s"]
+    free_name("column", column, names[1:])
     got, found, words = _spells(consensus, column, start, end, gaps, on_gap)
     lines = [_dwell(word, found.where(found.state == code)) for code, word in enumerate(words)]
     kinds: Any = {"spells": "int64", "whole": "int64", "seconds": float, "share": float, "mean_s": float}
     kinds |= {"median_s": float, "longest_s": float, column: "str"}
-    names = [column, "spells", "whole", "seconds", "share", "mean_s", "median_s", "longest_s"]
     table = pd.DataFrame(lines, columns=names)
     total = table["seconds"].sum()
     table["share"] = table["seconds"] / total if total else np.nan
@@ -148,11 +178,26 @@ def health_transitions(
     Markov chain (P. Billingsley 1961, Statistical Inference for Markov Processes). A change that lies in a gap was not
     seen and does not count; the time seen does. ``value`` is the number of changes.
 
-    Table, one row for each pair of states that occur (a pair of equal states makes none): ``before``, ``after``,
-    ``count``, ``probability``, ``low``, ``high``, ``per_hour``.
+    Args:
+        consensus: rows of the consensus topic.
+        column: the column of words that is the state.
+        confidence: of the intervals, between 0 and 1.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row for each pair of different states that occur; index 0, 1, 2, …:
+
+        ``before`` (str): the state that was left.
+        ``after`` (str): the state that followed.
+        ``count`` (int64): changes seen.
+        ``probability`` (float64, 0-1): of those out of ``before``; NaN where there is none.
+        ``low`` (float64, 0-1): begin of its interval; NaN likewise.
+        ``high`` (float64, 0-1): its end; NaN likewise.
+        ``per_hour`` (float64, 1/h): changes over the time spent in ``before``; NaN for no time.
 
     Raises:
         BadOption: there is no such column.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> import pandas as pd

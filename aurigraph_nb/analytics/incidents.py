@@ -184,14 +184,29 @@ def incidents(
         alpha: chance of a false incident in the whole of the data.
         least: losses a round that make an incident, at least.
         quiet: losses a round in quiet times, where they are known; needed where the whole of the data is one incident.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row an incident: ``first_round``, ``last_round``, ``start`` and ``end`` (UTC; the end is the begin of the
-    first quiet round), ``duration_s``, ``rounds``, ``losses``, ``losses_per_round``, ``evidence`` (nats), ``p_value``
-    (the bound n exp(-evidence)), ``cut_left`` and ``cut_right`` (it touches a gap, or an end of the data). ``value`` is
-    the number of incidents, None without rounds; ``.rounds`` has the counts.
+    Table, a row an incident, in order of time; index 0, 1, 2, …:
+
+        ``first_round`` (int64): where it begins.
+        ``last_round`` (int64): where it ends; included.
+        ``start`` (datetime64[ns, UTC]): begin of the first round.
+        ``end`` (datetime64[ns, UTC]): begin of the first quiet round after it.
+        ``duration_s`` (float64, s): between them.
+        ``rounds`` (int64): seen whole inside it.
+        ``losses`` (int64): of leaders in them.
+        ``losses_per_round`` (float64): their ratio.
+        ``evidence`` (float64, nats): sum of the log-likelihood ratios.
+        ``p_value`` (float64, 0-1): the bound n exp(-evidence), at most 1.
+        ``cut_left`` (bool): it touches the begin of the data, or a gap.
+        ``cut_right`` (bool): it touches the end of the data, or a gap.
+
+    ``value`` is the number of incidents, None without rounds; ``.rounds`` has the counts.
 
     Raises:
         BadOption: a column is missing, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> leaders = [["a"], ["b"]] * 20 + [["a", None, "b", None, "c"]] * 5 + [["a"], ["b"]] * 20

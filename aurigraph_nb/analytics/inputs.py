@@ -7,7 +7,7 @@ recorded; a pandas, Polars or Dask frame; an Arrow table, or whatever else speak
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -17,10 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from aurigraph_nb.durations import Moment, parse_time
-from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
+from aurigraph_nb.errors import BadOption, Incomplete
 
 from .gaptimes import Holes, holes_of
+from .options import free_name as free_name  # all modules ask here for what they need of their input
+from .options import one_of as one_of
+from .options import share as share
+from .options import whole as whole
 from .readers import Reduce, is_topic, tables_of
+from .sight import Sight, View, edges
 
 pc: Any = _compute
 
@@ -44,7 +49,8 @@ class Rows:
     time_ns: Times
     """Time of each row, ns since 1970 UTC: the server's, or the receive time where that is missing."""
     holes: Holes
-    """Gaps of this stream, merged, in order: (k, 2) ns since 1970 UTC, each [start, end)."""
+    """Times that were not seen, merged, in order, ns since 1970 UTC, each [start, end): the gaps of this stream, and
+    what was asked for before its first row and after its last one."""
     start_ns: int | None
     """Begin of the range that was asked for, or the earliest row; None if there is neither."""
     end_ns: int | None
@@ -53,9 +59,15 @@ class Rows:
     """Rows without any time; they are left out where time is needed."""
     source: str = "data"
     """Name of the topic, for messages."""
+    inner: Holes = field(default_factory=Holes.none)
+    """The gaps alone."""
+    sight: Sight = field(default_factory=Sight)
+    """What the rows, before any were left out, tell of the time in which the stream was watched."""
+    asked: tuple[bool, bool] = (False, False)
+    """Whether the begin, and the end, of the range were asked for."""
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return len(self.time_ns)  # a table of no columns has forgotten how many rows it had
 
     def has(self, column: str) -> bool:
         """Whether a column came."""
@@ -86,7 +98,10 @@ class Rows:
         """
         kept: Any = self.table.column(column)
         if not pa.types.is_integer(kept.type):
-            return np.nan_to_num(self.numbers(column)).astype(np.int64)
+            plain = np.nan_to_num(self.numbers(column))
+            if np.any(np.abs(plain) >= 2.0**63):
+                raise BadOption(f"column {column!r} of {self.source} holds numbers beyond 64 bits")
+            return plain.astype(np.int64)
         try:
             return np.array(kept.fill_null(0).cast(pa.int64()).to_numpy(), dtype=np.int64)
         except pa.ArrowInvalid as error:
@@ -117,7 +132,7 @@ class Rows:
         return self._with(self.table.take(order), self.time_ns[order])
 
     def _with(self, table: pa.Table, time_ns: Times) -> Rows:
-        return Rows(table, time_ns, self.holes, self.start_ns, self.end_ns, self.untimed, self.source)
+        return replace(self, table=table, time_ns=time_ns)
 
     def times(self) -> pd.DatetimeIndex:
         """The times of the rows as a UTC index of nanoseconds."""
@@ -140,6 +155,33 @@ class Rows:
         """Share (0-1) of the span outside gaps; None where there is no span."""
         return 1 - self.missing_s / self.span_s if self.span_s > 0 else None
 
+    @property
+    def until_ns(self) -> int:
+        """The end of what was seen of the span: the begin of a gap that lasts to its end; 0 without a span."""
+        if self.start_ns is None or self.end_ns is None:
+            return 0
+        last = np.searchsorted(self.holes.starts, self.end_ns, side="left") - 1
+        if last >= 0 and self.holes.ends[last] >= self.end_ns:
+            return max(self.start_ns, int(self.holes.starts[last]))
+        return self.end_ns
+
+    @property
+    def spacing_ns(self) -> int:
+        """The mean distance of rows where they were seen, ns; 0 for fewer than 2."""
+        return _spacing(self.sight, self.inner)
+
+    def over(self, start: int | None, end: int | None, like: Rows) -> Rows:
+        """The same rows as part of the range [start, end), its sides asked for where those of ``like`` are."""
+        sight = replace(
+            self.sight, before=self.sight.before or not like.asked[0], after=self.sight.after or not like.asked[1]
+        )
+        part = replace(self, start_ns=start, end_ns=end, sight=sight, asked=like.asked)
+        return replace(part, holes=part.holes_at(part.spacing_ns))
+
+    def holes_at(self, reach_ns: int) -> Holes:
+        """The times that were not seen, if each row stands for so much time on either side."""
+        return Holes.merged([*self.inner, *edges(self.sight, self.start_ns, self.end_ns, reach_ns)])
+
     def stretches(self) -> npt.NDArray[np.int64]:
         """Number of the unbroken stretch that each row lies in; sort by time before. Grows where a gap lies between."""
         return self.holes.stretches(self.time_ns)
@@ -154,6 +196,7 @@ class Rows:
 def rows(
     data: Data,
     *columns: str,
+    either: Sequence[str] = (),
     optional: Sequence[str] = (),
     time: bool = True,
     start: Moment | None = None,
@@ -165,11 +208,17 @@ def rows(
     """The columns of ``data`` that an analysis needs, whatever ``data`` is.
 
     Gaps are those of ``gaps=``; else those that a topic's feed knows; else, where a row says ``gap_before``, the time
-    between the row before and it (the real begin and end are then unknown, and lie inside). A gap counts whatever its
-    certainty, but for ``none``; a gap of the topic ``*`` counts for all.
+    between the row before and it (the real begin and end are then unknown, and lie inside), also where the row before
+    lies outside the range. A gap counts whatever its certainty, but for ``none``; a gap of the topic ``*`` counts for
+    all.
+
+    What was asked for (``start``, ``end``) before the first row of the data, or after the last one, was not seen
+    either, and counts as a gap; but a row stands for one mean distance of rows before and after it. Where the data go
+    on beyond the range, the stream was watched: its silence is one, and counts as seen.
 
     Args:
         columns: columns that must be there.
+        either: columns of which at least one must be there; all that are there are taken along.
         optional: columns that are taken along where they are there.
         time: whether rows need a time (``timestamp``, as a column or the index, or else ``recv_ns``).
         start: first time, included. Naive means UTC.
@@ -195,15 +244,30 @@ def rows(
     if begin is not None and stop is not None and begin >= stop:
         raise BadOption(f"start={start!r} is not before end={end!r}")
     extras = [*optional, *(("gap_before",) if time and gaps is None else ())]
-    table, times, untimed = tables_of(data, columns, extras, time=time, start=begin, end=stop, reduce=reduce)
     mine = data if is_topic(data) else None
     name = topic or ("data" if mine is None else str(mine.name))
-    holes = holes_of(mine, gaps, topic or (None if mine is None else name), times, table)
-    known = times if time and len(times) else None
-    begin = int(known.min()) if begin is None and known is not None else begin
-    stop = int(known.max()) if stop is None and known is not None else stop
-    wanted = [c for c in (*columns, *optional) if c in table.column_names]
-    return Rows(table.select(list(dict.fromkeys(wanted))), times, holes, begin, stop, untimed, name)
+    told = holes_of(mine, gaps, topic or (None if mine is None else name))
+    view = View(begin, stop, told or Holes.none())
+    table, times, untimed, sight = tables_of(data, columns, extras, either=either, time=time, view=view, reduce=reduce)
+    inner = Holes.merged(sight.breaks) if told is None else told
+    asked = (begin is not None, stop is not None)
+    if time:
+        begin = sight.first_ns if begin is None else begin
+        stop = sight.last_ns if stop is None else stop
+    sight = replace(sight, before=sight.before or not asked[0], after=sight.after or not asked[1])
+    missed = edges(sight, begin, stop, _spacing(sight, inner)) if time else []
+    holes = Holes.merged([*inner, *missed]) if missed else inner
+    wanted = [c for c in (*columns, *either, *optional) if c in table.column_names]
+    kept = table.select(list(dict.fromkeys(wanted)))
+    return Rows(kept, times, holes, begin, stop, untimed, name, inner, sight, asked)
+
+
+def _spacing(sight: Sight, inner: Holes) -> int:
+    if sight.count < 2 or sight.first_ns is None or sight.last_ns is None:
+        return 0
+    ends = np.array([sight.first_ns]), np.array([sight.last_ns])
+    seen = sight.last_ns - sight.first_ns - int(inner.missing(*ends)[0])
+    return round(seen / (sight.count - 1))
 
 
 def check_gaps(got: Rows, on_gap: OnGap) -> None:
@@ -219,9 +283,16 @@ def check_gaps(got: Rows, on_gap: OnGap) -> None:
     if found:
         raise Incomplete(
             f"{got.source} has {len(found)} gap{'' if len(found) == 1 else 's'}, {got.missing_s:,.3f} of "
-            f'{got.span_s:,.3f} s, and on_gap="raise" wants none. Choose a range without (start=, end=), or take '
+            f'{got.span_s:,.3f} s{_beyond(got)}, and on_gap="raise" wants none. Choose a range without (start=, end=), '
+            "or take "
             'on_gap="nan" for what was seen, with its coverage.'
         )
+
+
+def _beyond(got: Rows) -> str:
+    if not edges(got.sight, got.start_ns, got.end_ns, got.spacing_ns):
+        return ""
+    return " (what lies before the first row, or after the last one, was not seen)"
 
 
 def without_gaps(got: Rows, on_gap: OnGap) -> Rows:
@@ -229,7 +300,7 @@ def without_gaps(got: Rows, on_gap: OnGap) -> Rows:
     check_gaps(got, on_gap)
     if on_gap != "ignore":
         return got
-    return Rows(got.table, got.time_ns, Holes.none(), got.start_ns, got.end_ns, got.untimed, got.source)
+    return replace(got, holes=Holes.none(), inner=Holes.none(), sight=replace(got.sight, before=True, after=True))
 
 
 def stamps(ns: Times | Iterable[int]) -> pd.DatetimeIndex:
@@ -240,44 +311,6 @@ def stamps(ns: Times | Iterable[int]) -> pd.DatetimeIndex:
     """
     values = np.asarray(ns if isinstance(ns, np.ndarray) else list(ns), dtype=np.int64)
     return pd.DatetimeIndex(values.view("datetime64[ns]")).tz_localize("UTC")
-
-
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """Check an option that is one of a few words.
-
-    Raises:
-        BadOption: it is none of them.
-    """
-    if value not in allowed:
-        raise BadOption(f"{name}={value!r}: expected one of {', '.join(map(repr, allowed))}")
-
-
-def whole(name: str, value: Any, least: int = 1) -> int:
-    """Check an option that is a whole number.
-
-    Raises:
-        BadOption: it is below ``least``.
-        BadOptionType: it is no whole number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise BadOptionType(f"{name}={value!r}: a whole number was expected")
-    if value < least:
-        raise BadOption(f"{name}={value}: at least {least} was expected")
-    return int(value)
-
-
-def share(name: str, value: Any) -> float:
-    """Check an option that is a share strictly between 0 and 1.
-
-    Raises:
-        BadOption: it is not.
-        BadOptionType: it is no number.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
-        raise BadOptionType(f"{name}={value!r}: a number between 0 and 1 was expected")
-    if not 0 < value < 1:
-        raise BadOption(f"{name}={value!r}: a number between 0 and 1 was expected, both left out")
-    return float(value)
 
 
 def _python(value: Any) -> Any:

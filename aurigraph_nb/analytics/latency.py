@@ -13,9 +13,9 @@ from aurigraph_nb.durations import Duration, Moment
 from aurigraph_nb.errors import BadOption
 
 from .bins import width
-from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, share, whole, without_gaps
+from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, free_name, rows, share, whole, without_gaps
 from .intervals import quantile_interval
-from .numeric import counted
+from .numeric import counted, tamed, times
 from .plots import Chart
 from .result import Result, number, reading
 
@@ -59,12 +59,20 @@ def latency(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the first of the quantiles, over all rows; None without rows. A table with a row a group and
-        quantile, in the order of the names: the ``by`` column (if asked for), ``quantile``, the value (called as
-        ``column``), ``low``, ``high`` (float64, NaN with fewer than 2 rows) and ``n`` (int64).
+        ``value``: the first of the quantiles, over all rows; None without rows.
+
+    Table, a row a group and quantile, in the order of the names; index 0, 1, 2, …:
+
+        ``country`` (str): the group, called as ``by``; empty where it is missing. Only there if ``by`` is given.
+        ``quantile`` (float64, 0-1): which.
+        ``latency_ms`` (float64, ms): its value; called as ``column``, in its unit.
+        ``low`` (float64, ms): begin of its interval; NaN with fewer than 2 rows.
+        ``high`` (float64, ms): end of its interval; NaN likewise.
+        ``n`` (int64): rows with a value in the group.
 
     Raises:
         BadOption: an option is out of range, a column is missing, or there are more than 10,000 groups.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -76,20 +84,25 @@ def latency(
     levels = _levels(quantiles)
     share("confidence", confidence)
     whole("resamples", resamples, 100)
+    own = ("quantile", "low", "high", "n")
+    free_name("column", column, (*own, by or ""))
+    free_name("by", by or "", own)
     got = rows(data, column, *(() if by is None else (by,)), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap)
     values = got.numbers(column)
     good = ~np.isnan(values)
+    values, factor = tamed(values)
     records: list[dict[str, Any]] = []
     for name, part in _groups(got.where(good), values[good], by):
         rng = np.random.default_rng(seed)
         ordered = np.sort(part)
         for q in levels:
             low, high = quantile_interval(ordered, q, confidence=confidence, resamples=resamples, rng=rng)
-            told = {"quantile": q, column: float(np.quantile(ordered, q)), "low": low, "high": high, "n": len(part)}
+            found = (float(times(v, factor)) for v in (np.quantile(ordered, q), low, high))
+            told = {"quantile": q, **dict(zip((column, "low", "high"), found, strict=True)), "n": len(part)}
             records.append(told if by is None else {by: name, **told})
     table = _typed(records, column, by)
-    value = float(np.quantile(values[good], levels[0])) if good.any() else None
+    value = float(times(np.quantile(values[good], levels[0]), factor)) if good.any() else None
     return _result(table, value, levels[0], column, by, got, int(good.sum()), int((~good).sum()))
 
 
@@ -163,11 +176,21 @@ def feed_lag(
 
     Returns:
         ``value``: the first of the quantiles of the delay above the least, ms; None without rows. ``offset_ms``: the
-        smallest lag. A table with a row a quantile: ``quantile``, ``lag_ms`` (as it came), ``delay_ms`` (above the
-        least), ``low`` and ``high`` of the delay (float64), ``n``.
+        smallest lag.
+
+    Table, a row a quantile, in the order asked for; all but ``quantile`` and ``n`` are NaN without rows; index 0, 1, 2,
+    …:
+
+        ``quantile`` (float64, 0-1): which.
+        ``lag_ms`` (float64, ms): of the lag as it came, offset and all.
+        ``delay_ms`` (float64, ms): of the delay above the least.
+        ``low`` (float64, ms): begin of the interval of that; NaN with fewer than 2 rows.
+        ``high`` (float64, ms): its end; NaN likewise.
+        ``n`` (int64): rows with both times.
 
     Raises:
         BadOption: an option is out of range, or a column is missing. Incomplete: as ``on_gap`` says.
+        BadOptionType: the data are of no kind that can be read.
 
     >>> import pandas as pd
     >>> sent = pd.to_datetime([0, 1, 2], unit="s", utc=True)
@@ -255,9 +278,9 @@ def _slope(times_ms: Floats, values_ms: Floats, most: int = 1_000) -> float | No
     if n < 3:
         return None
     chosen = np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
-    times, values = times_ms[chosen], values_ms[chosen]
-    i, j = np.triu_indices(len(times), 1)
-    return float(np.median((values[j] - values[i]) / (times[j] - times[i])) * 1e6)
+    when, values = times_ms[chosen], values_ms[chosen]
+    i, j = np.triu_indices(len(when), 1)
+    return float(np.median((values[j] - values[i]) / (when[j] - when[i])) * 1e6)
 
 
 def _levels(quantiles: Any) -> list[float]:

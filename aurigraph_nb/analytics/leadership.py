@@ -18,7 +18,7 @@ from aurigraph_nb.errors import BadOption, BadOptionType, Incomplete
 from .extras import scipy
 from .inputs import Data, Gaps, OnGap, Rows, one_of, rows, whole
 from .inputs import share as checked_share
-from .numeric import counted, wilson
+from .numeric import counted, tamed, wilson
 from .plots import Chart
 from .result import AnalyticsWarning, Result, number, reading
 from .rounds import consensus_rows, rounds_of
@@ -77,13 +77,26 @@ def leadership_share(
         seed: what they are drawn from.
         confidence: of the intervals of the shares (Wilson 1927).
         require_complete: raise where fewer validators are known than the consensus says are active.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row a validator: ``validator``, ``rounds`` (led), ``share``, ``low``, ``high``, ``stake_share``,
-    ``expected``, ``residual`` ((observed - expected) / sqrt(expected)); most led first. ``coverage`` is the share of
-    the active validators whose stake is known.
+    Table, a row a validator, most rounds first; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``rounds`` (int64): that it led.
+        ``share`` (float64, 0-1): of all rounds with a leader.
+        ``low`` (float64, 0-1): begin of Wilson's interval; NaN without rounds.
+        ``high`` (float64, 0-1): its end; NaN likewise.
+        ``stake_share`` (float64, 0-1): what it held, on average over the rounds; NaN where no stake is known.
+        ``expected`` (float64, rounds): that it would lead by stake; NaN likewise.
+        ``residual`` (float64): (observed - expected) / sqrt(expected); infinite for a leader without stake, NaN for
+            others without.
+
+    ``coverage`` is the share of the active validators whose stake is known.
 
     Raises:
         BadOption: a column is missing, an option is out of range, or the exact test has too many outcomes.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap and ``on_gap="raise"``, or validators are missing and ``require_complete=True``.
         MissingExtra: scipy is needed (for the chi-square distribution) and not installed.
 
@@ -124,8 +137,9 @@ def _constant(stake: Mapping[str, float], n: int) -> dict[str, float]:
         raise BadOptionType(f"stake: a number for each validator was expected ({error})") from None
     if any(not math.isfinite(w) or w < 0 for w in weights.values()):
         raise BadOption("stake: every weight has to be finite and at least 0")
-    total = sum(weights.values())
-    return {k: n * w / total for k, w in weights.items()} if total else {}
+    small = dict(zip(weights, tamed(list(weights.values()))[0].tolist(), strict=True))
+    total = sum(small.values())
+    return {k: n * w / total for k, w in small.items()} if total else {}
 
 
 def _moving(data: Data, weight: str, moments: npt.NDArray[np.int64]) -> tuple[dict[str, float], int]:
@@ -136,6 +150,7 @@ def _moving(data: Data, weight: str, moments: npt.NDArray[np.int64]) -> tuple[di
     stakes = got.numbers(weight)
     if fallback and got.has("total_staked"):
         stakes = _filled(stakes, got.numbers("total_staked"), things, len(names))
+    stakes = tamed(stakes)[0]
     states = got.texts("status") if got.has("status") else np.full(len(got), None, dtype=object)
     active = np.array([np.nan if s is None else float(s == "ACTIVE") for s in states], dtype=np.float64)
     frame = pd.DataFrame({"thing": things, "time": got.time_ns, "stake": stakes, "active": active})
@@ -160,12 +175,22 @@ def _expected(told: pd.DataFrame, moments: npt.NDArray[np.int64], count: int) ->
     stop = np.append(first[1:], len(moments))[: len(first)]
     stop[np.append(new[1:], True)[: len(new)]] = len(moments)
     size = len(moments) + 1
-    whole_ = np.cumsum(np.bincount(first, weight, size) - np.bincount(stop, weight, size))[:-1]
-    least = 1e-9 * whole_.max(initial=0.0)  # what is left of rounding where nobody may lead
-    each = np.divide(1.0, whole_, out=np.zeros(len(whole_)), where=whole_ > least)
+    whole_ = _running(first, stop, weight, size)
+    each = np.divide(1.0, whole_, out=np.zeros(len(whole_)), where=whole_ > 0)
     until = np.append(0.0, np.cumsum(each))
     led: Floats = np.bincount(thing, weight * (until[stop] - until[first]), minlength=count).astype(np.float64)
     return led
+
+
+def _running(first: Any, stop: Any, weight: Floats, size: int) -> Floats:
+    """The sum of the weights that hold at each moment, exactly: what a large one leaves behind has all its digits."""
+    ratios = [w.as_integer_ratio() for w in weight.tolist()]
+    scale = max((below for _, below in ratios), default=1)  # all are powers of two
+    steps = [0] * size
+    for a, b, (above, below) in zip(first.tolist(), stop.tolist(), ratios, strict=True):
+        steps[a] += above * (scale // below)
+        steps[b] -= above * (scale // below)
+    return np.array([total / scale for total in itertools.accumulate(steps[:-1])], dtype=np.float64)
 
 
 def _filled(stakes: Floats, staked: Floats, things: Any, count: int) -> Floats:
@@ -249,7 +274,8 @@ def goodness_of_fit(
 
 def _pearson(counts: Any, shares: Floats) -> Any:
     wanted = counts.sum(axis=-1, keepdims=True) * shares
-    return ((counts - wanted) ** 2 / wanted).sum(axis=-1)
+    with np.errstate(over="ignore"):  # against next to no stake at all: infinite, as it should be
+        return ((counts - wanted) ** 2 / wanted).sum(axis=-1)
 
 
 def _exact(counts: npt.NDArray[np.int64], shares: Floats) -> float:

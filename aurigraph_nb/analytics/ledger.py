@@ -17,7 +17,8 @@ from aurigraph_nb.durations import Moment
 from aurigraph_nb.schema import LOCAL_COLUMNS
 
 from .inputs import Data, Gaps, Rows, rows
-from .readers import TIME_COLUMNS, row_times
+from .readers import TIME_COLUMNS, names_of, row_times
+from .wanted import check_topic
 
 SAMPLE = "the stream is a sample: the node counts far more transactions (tps) than it streams"
 """The note that every result about transactions carries."""
@@ -29,6 +30,7 @@ _AMOUNT = re.compile(r"[+-]?\d{1,60}(\.\d{1,60})?")
 def transactions_of(
     data: Data,
     *columns: str,
+    either: Sequence[str] = (),
     optional: Sequence[str] = (),
     start: Moment | None,
     end: Moment | None,
@@ -38,8 +40,11 @@ def transactions_of(
 
     Rows without a hash are taken for one transaction each.
     """
+    check_topic(data, names_of(data, "transactions"), "transactions")
     extras = ("hash", *optional)
-    got = rows(data, *columns, optional=extras, start=start, end=end, gaps=gaps, reduce=_reduced).by_time()
+    got = rows(
+        data, *columns, either=either, optional=extras, start=start, end=end, gaps=gaps, reduce=_reduced
+    ).by_time()
     if not got.has("hash") or not len(got):
         return got
     hashes = pd.Series(got.texts("hash"))

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+
+_FAR = 400
+"""Powers of two up to which values are taken as they are: squares and sums of many of them still fit into a float."""
 
 
 def wilson(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -47,6 +53,48 @@ def survival_median(lengths: Floats, seen_end: npt.NDArray[np.bool_]) -> float |
     alive = np.cumprod(1 - ended / at_risk)
     half = np.flatnonzero(alive <= 0.5 + 1e-9)
     return float(times[half[0]]) if len(half) else None
+
+
+def tamed(values: npt.ArrayLike) -> tuple[Floats, float]:
+    """Values over a factor, and the factor: a power of two, 1 but where squares or sums would leave what a float holds.
+
+    To divide by a power of two changes no digit, so results are those of the values themselves. What is not finite
+    stays as it is.
+
+    >>> tamed([1.5, 3.0])[1], float(tamed([1.7e308, 1e308])[0].sum()) > 1
+    (1.0, True)
+    """
+    plain = np.asarray(values, dtype=np.float64)
+    sizes = np.abs(plain[np.isfinite(plain)])
+    power = math.frexp(float(sizes.max(initial=0.0)))[1]
+    if -_FAR < power < _FAR:
+        return plain, 1.0
+    factor = 2.0 ** min(power, 1023)
+    return plain / factor, factor
+
+
+def times(values: Any, factor: float) -> Any:
+    """A number, or numbers, times a factor of :func:`tamed`; infinite where that is more than a float holds."""
+    if factor == 1:
+        return values
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.multiply(values, factor)
+
+
+def mean(values: npt.ArrayLike) -> float:
+    """The mean, also of values whose sum is more than a float holds; NaN for none."""
+    small, factor = tamed(values)
+    return float(times(small.mean(), factor)) if len(small) else math.nan
+
+
+def as_float(value: float | Decimal | Fraction | None) -> float:
+    """A number as a float: infinite where it is beyond what a float holds, NaN where there is none."""
+    if value is None:
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def counted(n: int, what: str) -> str:

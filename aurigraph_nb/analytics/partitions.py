@@ -65,13 +65,24 @@ def partitions(
         within: in which time the peers of one partition go.
         least: peers lost, at least.
         alpha: chance of a false partition in the whole of the data.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row a partition: ``start`` and ``end`` (UTC), ``duration_s``, ``lost`` (peers), ``share`` (of those
-    connected just before), ``back`` (of those lost, by the end of the data or the gap), ``where`` (the places of those
-    lost, most first, with numbers), ``p_value``, ``cut_right``.
+    Table, a row a partition, in order of time; index 0, 1, 2, …:
+
+        ``start`` (datetime64[ns, UTC]): the first departure.
+        ``end`` (datetime64[ns, UTC]): when half of the peers lost were back, or nobody could see any more.
+        ``duration_s`` (float64, s): between them.
+        ``lost`` (int64): peers.
+        ``share`` (float64, 0-1): of those connected just before; NaN where none was.
+        ``back`` (int64): of those lost, by the end of the data or the gap.
+        ``where`` (str): the places of those lost, most first, with numbers.
+        ``p_value`` (float64, 0-1): chance of such a wave anywhere in the data.
+        ``cut_right`` (bool): the end was not seen.
 
     Raises:
         BadOption: a column ``peer_id`` or ``status`` is missing, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
         MissingExtra: scipy is not installed.
 

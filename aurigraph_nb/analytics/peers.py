@@ -16,9 +16,9 @@ import pandas as pd
 from aurigraph_nb.durations import Moment
 from aurigraph_nb.errors import BadOption
 
-from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, rows, without_gaps
 from .inputs import share as checked_share
-from .numeric import counted, middle, survival_median
+from .numeric import counted, middle, survival_median, tamed, times
 from .plots import Chart
 from .result import Result, reading
 from .spells import Spells, coded, spells
@@ -71,12 +71,23 @@ def peer_latency(
         network: rows of the network topic.
         by: the column that groups peers: country, city, version, connection_quality.
         confidence: of the intervals.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row a group, nearest first: ``country`` (or ``by``; "not told" where it is missing), ``peers``,
-    ``measurements``, ``median_ms``, ``low_ms``, ``high_ms``, ``fastest_ms`` and ``slowest_ms`` (peer medians).
+    Table, a row a group, nearest first; index 0, 1, 2, …:
+
+        ``country`` (str): the group, called as ``by``; "not told" where it is missing.
+        ``peers`` (int64): that told a latency.
+        ``measurements`` (int64): of all of them.
+        ``median_ms`` (float64, ms): of the peers' medians.
+        ``low_ms`` (float64, ms): begin of its interval; NaN with too few peers.
+        ``high_ms`` (float64, ms): its end; NaN likewise.
+        ``fastest_ms`` (float64, ms): smallest of the peers' medians.
+        ``slowest_ms`` (float64, ms): largest of them.
 
     Raises:
         BadOption: a column ``peer_id``, ``latency_ms`` or ``by`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(3), unit="s", utc=True), "peer_id": list("aab")})
@@ -84,11 +95,13 @@ def peer_latency(
     Median peer latency: 50 ms; n = 2 peers; coverage 100 %
     """
     checked_share("confidence", confidence)
+    columns = [by, "peers", "measurements", "median_ms", "low_ms", "high_ms", "fastest_ms", "slowest_ms"]
     check_group(by, ("latency_ms",))
+    free_name("by", by, columns[1:])
     got = rows(network, "peer_id", "latency_ms", by, optional=("status",), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     things, names = coded(got.texts("peer_id"))
-    latency = got.numbers("latency_ms")
+    latency, factor = tamed(got.numbers("latency_ms"))
     use = (things >= 0) & np.isfinite(latency) & (latency >= 0)
     if got.has("status"):
         use &= np.array([s in (None, THERE) for s in got.texts("status")], dtype=np.bool_)
@@ -96,11 +109,11 @@ def peer_latency(
     each = frame.groupby("peer")["ms"].agg(["median", "count"])
     each["place"] = _place_of(got, things, names, by)[each.index.to_numpy(np.int64)]
     lines = [_group(str(place), part, confidence) for place, part in each.groupby("place", sort=True)]
-    columns = [by, "peers", "measurements", "median_ms", "low_ms", "high_ms", "fastest_ms", "slowest_ms"]
     kinds = {by: "str", "peers": "int64", "measurements": "int64"} | dict.fromkeys(columns[3:], "float64")
     table = pd.DataFrame(lines, columns=columns).astype(kinds)
     table = table.sort_values("median_ms", kind="stable", ignore_index=True)
-    value = middle(each["median"].to_numpy(float))
+    table[columns[3:]] = times(table[columns[3:]].to_numpy(), factor)
+    value = None if (level := middle(each["median"].to_numpy(float))) is None else float(times(level, factor))
     name = "Median peer latency"
     line = reading(name, value, "ms", len(each), got.coverage, of="peer", why="no latency was told")
     few = int((table["peers"] < 6).sum())
@@ -154,11 +167,23 @@ def peer_sessions(
     short data of a stable network cannot tell. The notes tell the churn: departures seen, over the connected time of
     all peers, by the hour; that rate needs no session to be seen whole.
 
-    Table, one row a session, in order of time: ``peer_id``, ``start`` and ``end`` (UTC), ``duration_s``, ``cut_left``
-    and ``cut_right`` (its begin, or end, was not seen).
+    Args:
+        network: rows of the network topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a session, in order of time; index 0, 1, 2, …:
+
+        ``peer_id`` (str): who.
+        ``start`` (datetime64[ns, UTC]): when it began, or was first seen.
+        ``end`` (datetime64[ns, UTC]): when it ended, or was last known to go on.
+        ``duration_s`` (float64, s): from ``start`` to ``end``: a lower bound where a side was cut.
+        ``cut_left`` (bool): the begin was not seen (the begin of the data, or a gap).
+        ``cut_right`` (bool): the end was not seen (the end of the data, or a gap).
 
     Raises:
         BadOption: a column ``peer_id`` or ``status`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 1, 5, 9], unit="s", utc=True)

@@ -67,6 +67,11 @@ class Chart:
 
 def draw(table: pd.DataFrame, chart: Chart, *, title: str, empty: str = "") -> go.Figure:
     """The figure of a table; one in which nothing is known says ``empty``."""
+    with np.errstate(over="ignore", invalid="ignore"):  # distances of huge numbers are infinite, and not drawn
+        return _drawn(table, chart, title, empty)
+
+
+def _drawn(table: pd.DataFrame, chart: Chart, title: str, empty: str) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -74,7 +79,7 @@ def draw(table: pd.DataFrame, chart: Chart, *, title: str, empty: str = "") -> g
     figure.update_layout(_layout(table, chart, title))
     if not chart.y or not any(np.isfinite(_floats(table[y])).any() for y in chart.y):
         figure.add_annotation(
-            text=_plain(empty).replace("; ", "<br>"), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5
+            text=plain(empty).replace("; ", "<br>"), showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5
         )
         figure.update_layout(xaxis={"showticklabels": False}, yaxis={"showticklabels": False})
         return figure
@@ -143,7 +148,7 @@ def _words(column: str) -> str:
 
 def _add_line(figure: go.Figure, part: pd.DataFrame, chart: Chart, y: str, name: str, place: int) -> None:
     colour = PALETTE[place % len(PALETTE)]
-    x, values, shown = _axis(part, chart), _floats(part[y]), _plain(name)
+    x, values, shown = _axis(part, chart), _floats(part[y]), plain(name)
     if chart.kind == "bar":
         width = 0.3 if len(part) == 1 and isinstance(x, list) and not chart.by and len(chart.y) == 1 else None
         bars = _whiskers(part, chart, values)
@@ -152,7 +157,7 @@ def _add_line(figure: go.Figure, part: pd.DataFrame, chart: Chart, y: str, name:
     turn = place + place // len(PALETTE)  # the seventh has the first one's colour, and another look
     if chart.kind == "dots":
         marker = {"color": colour, "symbol": SYMBOLS[turn % len(SYMBOLS)]}
-        what = [_plain(str(v)) for v in part[chart.by]] if chart.by else None
+        what = [plain(str(v)) for v in part[chart.by]] if chart.by else None
         bars = _whiskers(part, chart, values)
         figure.add_scatter(x=x, y=values, name=shown, mode="markers", marker=marker, error_y=bars, hovertext=what)
         return
@@ -174,9 +179,9 @@ def _add_band(figure: go.Figure, part: pd.DataFrame, chart: Chart, x: Any, colou
 
 def _add_heatmap(figure: go.Figure, table: pd.DataFrame, chart: Chart) -> None:
     wide = table.pivot_table(index=chart.by, columns=chart.x, values=chart.y[0], observed=True)
-    x, y = [_plain(str(v)) for v in wide.columns], [_plain(str(v)) for v in wide.index]
+    x, y = [plain(str(v)) for v in wide.columns], [plain(str(v)) for v in wide.index]
     z = wide.to_numpy(float)
-    figure.add_heatmap(x=x, y=y, z=z, colorscale="Cividis", colorbar={"title": {"text": _plain(chart.y_title)}})
+    figure.add_heatmap(x=x, y=y, z=z, colorscale="Cividis", colorbar={"title": {"text": plain(chart.y_title)}})
     low, high = np.nanmin(z), np.nanmax(z)
     for i, j in zip(*np.nonzero(np.isfinite(z)), strict=True) if z.size <= MOST_NUMBERS else ():
         ink = "white" if z[i, j] < (low + high) / 2 else "black"
@@ -198,7 +203,7 @@ def _axis(part: pd.DataFrame, chart: Chart) -> Any:
         return values.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
     if _is_number(values):
         return _floats(values)
-    return [_plain(chart.missing if v is None or v != v else str(v)) for v in values]
+    return [plain(chart.missing if v is None or v != v else str(v)) for v in values]
 
 
 def _short(name: str) -> str:
@@ -232,7 +237,7 @@ def _floats(values: pd.Series[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _plain(text: Hashable) -> str:
+def plain(text: Hashable) -> str:
     """Text as plotly shall show it: its labels read a little HTML, so ``<`` and ``&`` stand for themselves."""
     return str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -241,7 +246,7 @@ def _layout(table: pd.DataFrame, chart: Chart, title: str) -> dict[str, Any]:
     axis = {"gridcolor": SHADE, "zerolinecolor": SHADE, "linecolor": INK, "automargin": True}
     return {
         "template": "none",
-        "title": {"text": _plain(title)},
+        "title": {"text": plain(title)},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"color": INK},
@@ -249,6 +254,6 @@ def _layout(table: pd.DataFrame, chart: Chart, title: str) -> dict[str, Any]:
         "margin": {"t": 64},
         "barmode": "stack" if chart.by else "group",
         "scattermode": "group" if chart.by and chart.kind == "dots" and "type" in _scale(table, chart) else "overlay",
-        "xaxis": {**axis, **_scale(table, chart), "title": {"text": _plain(chart.x_title), "standoff": 12}},
-        "yaxis": {**axis, **({"type": "log"} if chart.log_y else {}), "title": {"text": _plain(chart.y_title)}},
+        "xaxis": {**axis, **_scale(table, chart), "title": {"text": plain(chart.x_title), "standoff": 12}},
+        "yaxis": {**axis, **({"type": "log"} if chart.log_y else {}), "title": {"text": plain(chart.y_title)}},
     }

@@ -10,7 +10,7 @@ from aurigraph_nb.durations import Duration, Moment
 from aurigraph_nb.errors import BadOption
 
 from .bins import grid
-from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
+from .inputs import Data, Gaps, OnGap, Rows, free_name, rows, without_gaps
 from .peers import NOT_TOLD, THERE, check_group
 from .plots import Chart
 from .result import Result, reading
@@ -36,13 +36,28 @@ def peers_over_time(
 
     The count is taken at the begin of each bin, of the peers seen by then: at the begin of the data and after a gap it
     grows as peers show themselves, which is no growth of the network. Inside a gap it is NaN. A peer whose ``by``
-    changes counts under what it said last before. ``value`` is the number connected at the end of the data.
+    changes counts under what it said last before. ``value`` is the number connected at the last moment that was seen.
 
-    Table, one row for each bin and group: ``timestamp`` (UTC), ``country`` (or ``by``), ``peers`` (float64),
-    ``share`` (0-1 of all connected; NaN where nobody is), ``coverage`` (of the bin).
+    A plain count of what was seen. Assumes that a peer is connected until the stream says that it is not.
+
+    Args:
+        network: rows of the network topic.
+        by: the column that groups peers: country, city or version.
+        every: width of a bin.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row for each bin and group; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``country`` (str): the group, called as ``by``; "not told" where it is missing.
+        ``peers`` (float64, peers): connected at that moment; NaN inside a gap.
+        ``share`` (float64, 0-1): of all connected; NaN where nobody is, and inside a gap.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: a column ``peer_id``, ``status`` or ``by`` is missing, or ``every`` is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "peer_id": list("aba")})
@@ -51,6 +66,7 @@ def peers_over_time(
     [1.0, 2.0, 1.0]
     """
     check_group(by, ("status",))
+    free_name("by", by, ("peers", "share", "coverage"))
     got = rows(network, "peer_id", "status", by, start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     there, words = _grouped(got, by)
@@ -73,7 +89,8 @@ def peers_over_time(
     table.insert(3, "share", table["peers"] / total.where(total > 0))
     table = table.astype({by: "str", "peers": float, "share": float, "coverage": float})
     n = len({t for t in got.texts("peer_id") if t is not None})
-    value = int(np.sum(there.cut_right & (there.end_ns > (got.end_ns or 0)))) if n else None
+    last = got.until_ns - (got.until_ns != got.end_ns)  # the end, or the last moment before the gap that lasts to it
+    value = int(np.sum((there.start_ns <= last) & (there.end_ns > last))) if n else None
     name = "Peers connected at the end"
     line = reading(name, value, "", n, got.coverage, of="peer", why="no peers were seen")
     chart = Chart("step", "timestamp", ("peers",), "time (UTC)", "peers connected", by=by, holes=got.shown_holes())
@@ -124,10 +141,25 @@ def version_adoption(
     As :func:`peers_over_time` by version. ``value`` is the share (0-1) of the most common version at the last moment
     that was seen.
 
-    Table, one row for each bin and version: ``timestamp`` (UTC), ``version``, ``peers``, ``share``, ``coverage``.
+    A plain count of what was seen; a peer's version is the last that it told.
+
+    Args:
+        network: rows of the network topic.
+        every: width of a bin.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row for each bin and version; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``version`` (str): the version; "not told" where it is missing.
+        ``peers`` (float64, peers): connected at that moment; NaN inside a gap.
+        ``share`` (float64, 0-1): of all connected; NaN where nobody is, and inside a gap.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: a column ``peer_id``, ``status`` or ``version`` is missing, or ``every`` is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime([0, 1, 2], unit="s", utc=True), "peer_id": list("aba")})

@@ -57,13 +57,25 @@ def decentralisation_over_time(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the newest Nakamoto coefficient that is known (int). A table with a row a bin: ``time`` (its begin,
-        UTC), ``members`` (int64), ``active`` (float64, NaN where unknown), ``members_coverage``, ``nakamoto``,
-        ``gini``, ``herfindahl``, ``entropy`` (bits), ``theil`` (nats), ``largest_share`` (all float64) and ``coverage``
-        of the time.
+        ``value``: the newest Nakamoto coefficient that is known (int); None where none is.
+
+    Table, a row a bin, in order of time; a bin seen too little has NaN for all measures; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``members`` (int64): who count at its end.
+        ``active`` (float64): how many there are; NaN where nobody had said.
+        ``members_coverage`` (float64, 0-1): members by active; NaN likewise.
+        ``nakamoto`` (float64, members): NaN without members, as are all that follow.
+        ``gini`` (float64, 0-1): the Gini coefficient.
+        ``herfindahl`` (float64, 0-1): the Herfindahl index.
+        ``entropy`` (float64, bits): of the shares.
+        ``theil`` (float64, nats): the Theil index.
+        ``largest_share`` (float64, 0-1): of the heaviest member.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: an option is out of range, a column is missing, or there would be too many bins.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -76,13 +88,10 @@ def decentralisation_over_time(
     if not 0 <= min_coverage <= 1:
         raise BadOption(f"min_coverage={min_coverage!r}: a number from 0 to 1 was expected")
     choices = WEIGHTS if weight is None else (weight,)
-    needed = ("id",) if weight is None else ("id", weight)
-    got = rows(data, *needed, optional=(*choices, "status"), start=start, end=end, gaps=gaps)
-    if not any(got.has(c) for c in choices):
-        raise BadOption(f"no column {' or '.join(choices)} in the data; say which one is the weight: weight=…")
+    got = rows(data, "id", either=choices, optional=("status",), start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap).by_time()
     cells = grid(got, every)
-    table = pd.DataFrame({"time": cells.starts(), **_measured(got, cells, choices, status, limit)})
+    table = pd.DataFrame({"timestamp": cells.starts(), **_measured(got, cells, choices, status, limit)})
     table.insert(2, "active", _active(data, active, cells, got))
     table.insert(3, "members_coverage", np.minimum(1.0, table["members"] / table["active"]))
     table["coverage"] = cells.coverage(got)
@@ -108,7 +117,7 @@ def _result(table: pd.DataFrame, got: Rows, every: Duration) -> Result:
             f"members seen of the active ones: {100 * short.min():.4g} % at least, {100 * short.iloc[-1]:.4g} % last",
         )
     columns = ("gini", "herfindahl", "theil", "largest_share")
-    chart = Chart("step", "time", columns, x_title="time (UTC)", y_title="measure (0-1)", holes=got.shown_holes())
+    chart = Chart("step", "timestamp", columns, x_title="time (UTC)", y_title="measure (0-1)", holes=got.shown_holes())
     return Result(name, value, "members", table, line, notes, coverage, len(got), chart)
 
 

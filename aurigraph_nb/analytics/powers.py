@@ -23,7 +23,7 @@ from aurigraph_nb.errors import BadOption, Incomplete, UnknownTopic
 
 from .inputs import Data, Floats, Rows, rows, whole
 from .numeric import counted
-from .readers import is_topic
+from .readers import TIME_COLUMNS, is_topic, row_times
 from .result import AnalyticsWarning
 
 pc: Any = _compute
@@ -105,7 +105,8 @@ def holders(
 ) -> Holders:
     """The members of ``data`` by their last known weights.
 
-    Rows are put together as the state of the topic does it: what a row leaves out is kept from the row before. Members
+    Rows are put together in order of time, as far as they have one, and as the state of the topic does it: what a row
+    leaves out is kept from the row before. Members
     whose last known status is another than ``status`` do not count; those of whom no status is known do.
 
     Args:
@@ -127,10 +128,8 @@ def holders(
         data = data.current_table().reset_index()
     choices = WEIGHTS if weight is None else (weight,)
     ranged = start is not None or end is not None
-    needed = ("id",) if weight is None else ("id", weight)
-    got = rows(data, *needed, optional=(*choices, "status"), time=ranged, start=start, end=end, reduce=last_known)
-    if not any(got.has(c) for c in choices):
-        raise BadOption(f"no column {' or '.join(choices)} in the data; say which one is the weight: weight=…")
+    extras = ("status", *TIME_COLUMNS)
+    got = rows(data, "id", either=choices, optional=extras, time=ranged, start=start, end=end, reduce=newest)
     last = _filtered(got, status)
     return check_complete(_ranked(last, choices, known), require_complete)
 
@@ -164,13 +163,35 @@ def check_complete(found: Holders, require_complete: bool) -> Holders:
     return Holders(found.ids, found.weights, found.weight, said, notes)
 
 
+def in_order(table: pa.Table) -> pa.Table:
+    """The rows in order of time, those without one first; in the order they came where no times can be read."""
+    if not any(c in table.column_names for c in TIME_COLUMNS):
+        return table
+    try:
+        times: Any = row_times(table).fill_null(np.iinfo(np.int64).min)
+    except BadOption:  # a snapshot needs no times: a column that is called so may be a text
+        return table
+    order = np.argsort(np.asarray(times.to_numpy(), dtype=np.int64), kind="stable")
+    return table if np.all(np.diff(order) > 0) else table.take(order)
+
+
+def newest(table: pa.Table) -> pa.Table:
+    """Those rows that say the last known value of something about somebody, or that are the first about somebody."""
+    table = in_order(table.filter(pc.is_valid(table.column("id"))))
+    codes = _codes(table)
+    kept = [np.unique(codes, return_index=True)[1]]
+    for name in table.column_names:
+        places = np.flatnonzero(np.asarray(pc.is_valid(table.column(name))))
+        last = np.full(int(codes.max(initial=-1)) + 1, -1, dtype=np.int64)
+        last[codes[places]] = places  # of several places for one id, the last stays
+        kept.append(last[last >= 0])
+    return table.take(np.unique(np.concatenate(kept)).astype(np.int64))
+
+
 def last_known(table: pa.Table) -> pa.Table:
     """The last known value of each column for each ``id``, in order of first sight; rows without an id are left out."""
-    table = table.filter(pc.is_valid(table.column("id")))
-    ids: Any = table.column("id")
-    if pa.types.is_dictionary(ids.type):
-        ids = ids.cast(pa.string())
-    codes, _ = pd.factorize(np.asarray(ids.to_pylist(), dtype=object))
+    table = in_order(table.filter(pc.is_valid(table.column("id"))))
+    codes = _codes(table)
     count = int(codes.max()) + 1 if len(codes) else 0
     columns: dict[str, Any] = {}
     for name in table.column_names:
@@ -180,6 +201,14 @@ def last_known(table: pa.Table) -> pa.Table:
         newest[codes[places]] = places  # of several places for one id, the last stays
         columns[name] = column.take(pa.array(newest, mask=newest < 0))
     return pa.table(columns)
+
+
+def _codes(table: pa.Table) -> Any:
+    """A number for the ``id`` of each row, in order of first sight."""
+    ids: Any = table.column("id")
+    if pa.types.is_dictionary(ids.type):
+        ids = ids.cast(pa.string())
+    return pd.factorize(np.asarray(ids.to_pylist(), dtype=object))[0]
 
 
 def ranked(ids: list[str], values: list[Any], weight: str, active: int | None) -> Holders:

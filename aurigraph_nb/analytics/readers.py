@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeAlias, cast
 
@@ -20,6 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as _compute
 
 from aurigraph_nb.errors import BadOption, BadOptionType
+
+from .sight import Sight, View, joined, sight_of
+from .wanted import lacking, topic_with
 
 pc: Any = _compute
 Column: TypeAlias = Any
@@ -38,29 +42,50 @@ def tables_of(
     needed: Sequence[str],
     optional: Sequence[str],
     *,
+    either: Sequence[str] = (),
     time: bool,
-    start: int | None,
-    end: int | None,
+    view: View,
     reduce: Reduce | None,
-) -> tuple[pa.Table, Ints, int]:
-    """The columns as one Arrow table, the time of each row (ns), and how many rows were left out for want of a time.
+) -> tuple[pa.Table, Ints, int, Sight]:
+    """The columns as one Arrow table, the time of each row (ns), how many rows had none, what was seen of the range.
 
     Without ``time`` and without a range, rows need none, and the times are all 0 where there are none.
     """
-    timed = time or start is not None or end is not None
-    have = names_of(data)
+    timed = time or view.start is not None or view.end is not None
+    have = names_of(data, topic_with([*needed, *either]))
     missing = [c for c in needed if c not in have]
+    if either and not any(c in have for c in either):
+        missing.append(" or ".join(either))
     if timed and not any(c in have for c in TIME_COLUMNS):
         missing.append("timestamp (or recv_ns)")
     if missing:
         hint = _index_hint(data) if timed else ""
-        raise BadOption(f"no column {', '.join(missing)}; there are {', '.join(map(str, have)) or 'none'}{hint}")
-    wanted = dict.fromkeys([*(TIME_COLUMNS if timed else ()), *needed, *optional])
+        raise lacking(data, have, missing, needed, either, hint)
+    wanted = dict.fromkeys([*(TIME_COLUMNS if timed else ()), *needed, *either, *optional])
     names = [c for c in wanted if c in have]
-    table = _table(data, names, start, end, timed, reduce)
+    if is_dask(data):
+        table, sight = _of_dask(data, names, view, timed, reduce)
+    else:
+        table, sight = _table(data, names, view), None
     if not timed:
-        return table, np.zeros(table.num_rows, np.int64), 0
-    return _timed(table, start, end)
+        return table, np.zeros(table.num_rows, np.int64), 0, Sight()
+    if sight is None:
+        sight = _sight(table, view)
+    if is_topic(data):
+        sight = _with_neighbours(sight, data, [c for c in TIME_COLUMNS if c in have], view)
+    return *_timed(table, view), sight
+
+
+def _sight(table: pa.Table, view: View) -> Sight:
+    flags: Any = table.column("gap_before") if "gap_before" in table.column_names else None
+    return sight_of(row_times(table), flags, view)
+
+
+def _with_neighbours(sight: Sight, topic: Any, names: list[str], view: View) -> Sight:
+    """A topic gives the rows of a range only: whether there are others on either side is asked of it."""
+    before = view.start is not None and topic.to_arrow(names, end=view.start, limit=1).num_rows > 0
+    after = view.end is not None and topic.to_arrow(names, start=view.end, limit=1).num_rows > 0
+    return replace(sight, before=before, after=after)
 
 
 def is_topic(data: Any) -> bool:
@@ -69,8 +94,10 @@ def is_topic(data: Any) -> bool:
     return method is not None and {"columns", "start", "end"} <= set(inspect.signature(method).parameters)
 
 
-def names_of(data: Any) -> list[str]:
+def names_of(data: Any, topic: str | None = None) -> list[str]:
     """The columns that ``data`` has; a pandas or Dask index of times counts as ``timestamp``.
+
+    ``topic`` is named to somebody who gives a feed for one of its topics.
 
     Raises:
         BadOptionType: ``data`` is of no type that can be read.
@@ -87,7 +114,7 @@ def names_of(data: Any) -> list[str]:
     if hasattr(data, "__arrow_c_stream__"):
         with contextlib.suppress(pa.ArrowException):  # a stream of values that are no rows, such as a single column
             return list(pa.RecordBatchReader.from_stream(data).schema.names)
-    hint = "; a feed has topics, such as feed.metrics" if hasattr(data, "gaps") else ""
+    hint = f"; a feed has topics, such as feed.{topic or 'metrics'}" if hasattr(data, "gaps") else ""
     raise BadOptionType(f"data is a {type(data).__name__}; expected {_KINDS}{hint}")
 
 
@@ -107,15 +134,11 @@ def row_times(table: pa.Table) -> Column:
     return pc.coalesce(*parts)
 
 
-def _table(
-    data: Any, names: list[str], start: int | None, end: int | None, timed: bool, reduce: Reduce | None
-) -> pa.Table:
-    if is_dask(data):
-        return _of_dask(data, names, start, end, timed, reduce)
+def _table(data: Any, names: list[str], view: View) -> pa.Table:
     if isinstance(data, pd.DataFrame):
         return _of_pandas(data, names)
     if is_topic(data):
-        return _tidy(data.to_arrow(names, start=start, end=end))
+        return _tidy(data.to_arrow(names, start=view.start, end=view.end))
     if hasattr(data, "collect_schema"):
         chosen = data.select(names)
         try:
@@ -129,14 +152,14 @@ def _table(
     return _tidy((data if isinstance(data, pa.Table) else pa.table(data)).select(names))
 
 
-def _timed(table: pa.Table, start: int | None, end: int | None) -> tuple[pa.Table, Ints, int]:
+def _timed(table: pa.Table, view: View) -> tuple[pa.Table, Ints, int]:
     times = row_times(table)
     keep = pc.is_valid(times)
     untimed = len(times) - (pc.sum(keep).as_py() or 0)
-    if start is not None:
-        keep = pc.and_(keep, pc.greater_equal(times, start))
-    if end is not None:
-        keep = pc.and_(keep, pc.less(times, end))
+    if view.start is not None:
+        keep = pc.and_(keep, pc.greater_equal(times, view.start))
+    if view.end is not None:
+        keep = pc.and_(keep, pc.less(times, view.end))
     keep = pc.fill_null(keep, False)
     if not pc.all(keep).as_py():
         table, times = table.filter(keep), times.filter(keep)
@@ -181,25 +204,27 @@ def _exact(values: pd.Series[Any]) -> Any:
         return pa.Array.from_pandas(pd.Series(exact, dtype=object))
 
 
-def _of_dask(
-    data: Any, names: list[str], start: int | None, end: int | None, timed: bool, reduce: Reduce | None
-) -> pa.Table:
+def _of_dask(data: Any, names: list[str], view: View, timed: bool, reduce: Reduce | None) -> tuple[pa.Table, Sight]:
     """Each partition becomes a small Arrow table where it lies; only those come here."""
     dask: Any = importlib.import_module("dask")
     index = _index_column(data)
     chosen = data[[n for n in names if n != index]]
     work = dask.delayed(_partition, pure=True)
-    parts = dask.compute(*(work(part, names, start, end, timed, reduce) for part in chosen.to_delayed()))
-    return pa.concat_tables(parts, promote_options="permissive") if parts else _bare(0)
+    parts = dask.compute(*(work(part, names, view, timed, reduce) for part in chosen.to_delayed()))
+    if not parts:
+        return _bare(0), Sight()
+    tables, sights = zip(*parts, strict=True)
+    return pa.concat_tables(tables, promote_options="permissive"), joined(sights)
 
 
 def _partition(
-    part: pd.DataFrame, names: list[str], start: int | None, end: int | None, timed: bool, reduce: Reduce | None
-) -> pa.Table:
+    part: pd.DataFrame, names: list[str], view: View, timed: bool, reduce: Reduce | None
+) -> tuple[pa.Table, Sight]:
     table = _of_pandas(part, names)
-    if timed and (start is not None or end is not None):
-        table, _, _ = _timed(table, start, end)
-    return table if reduce is None else reduce(table)
+    sight = _sight(table, view) if timed else Sight()
+    if timed and (view.start is not None or view.end is not None):
+        table, _, _ = _timed(table, view)
+    return table if reduce is None else reduce(table), sight
 
 
 def is_dask(data: Any) -> bool:

@@ -15,7 +15,7 @@ from aurigraph_nb.errors import BadOption
 from .bins import width
 from .events import event_times, windows
 from .inputs import Data, Gaps, OnGap, rows, stamps, whole, without_gaps
-from .numeric import counted, survival_median
+from .numeric import counted, survival_median, times
 from .plots import Chart
 from .result import Result, reading
 
@@ -49,8 +49,26 @@ def time_to_recover(
     ``within`` should be larger than what ``y`` varies by itself: else noise counts as trouble. The notes tell how much
     of the time before the events already lies outside.
 
-    Table, one row an event: ``event`` (UTC), ``baseline``, ``worst`` (the bin farthest off until back), ``left``
-    and ``recovered`` (bool), ``seconds`` (to the recovery, or as long as it was watched).
+    Args:
+        metrics: rows with a time and the column ``y``.
+        events: times; or a frame or result with a column ``start`` or ``timestamp``; or a topic.
+        y: the column that is to recover.
+        before: the time before an event that makes its baseline, a whole multiple of ``every``.
+        after: the time after an event in which it is watched, likewise.
+        every: width of a bin.
+        within: how far off, as a share of the baseline, still counts as back.
+        hold: bins in a row that have to lie within.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row an event that has rows before and after it, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): of the event.
+        ``baseline`` (float64, in the unit of ``y``): median before it.
+        ``worst`` (float64, in the unit of ``y``): the bin farthest off until ``y`` was back.
+        ``left`` (bool): whether ``y`` left the baseline.
+        ``recovered`` (bool): whether it was seen to come back (true where it never left).
+        ``seconds`` (float64, s): to the recovery, or as long as it was watched: censored where not ``recovered``.
 
     Raises:
         BadOption: a column is missing, or an option is out of range.
@@ -69,12 +87,14 @@ def time_to_recover(
     spans = nanoseconds(before, option="before"), nanoseconds(after, option="after")
     got = without_gaps(rows(metrics, y, start=start, end=end, gaps=gaps), on_gap).by_time()
     moments = event_times(events)
-    means, offsets = windows(got, y, moments, *spans, every_ns)
+    means, offsets, factor = windows(got, y, moments, *spans, every_ns)
     lines, outside = _recoveries(means, offsets, moments, every_ns, within, hold)
-    columns = ["event", "baseline", "worst", "left", "recovered", "seconds"]
+    columns = ["timestamp", "baseline", "worst", "left", "recovered", "seconds"]
     table = pd.DataFrame(lines, columns=columns).astype({"left": bool, "recovered": bool, "seconds": float})
-    table["event"] = stamps(table["event"].to_numpy(np.int64))
+    table["timestamp"] = stamps(table["timestamp"].to_numpy(np.int64))
     table = table.astype({"baseline": float, "worst": float})
+    for column in ("baseline", "worst"):
+        table[column] = times(table[column].to_numpy(), factor)
     value = survival_median(table["seconds"].to_numpy(float), table["recovered"].to_numpy(bool))
     name = f"{y} back after events, median"
     coverage = float(np.isfinite(means).mean()) if means.size else None
@@ -82,7 +102,13 @@ def time_to_recover(
     line = reading(name, value, "s", len(table), coverage, of="event", why=why)
     notes = _recovery_notes(len(moments), table, outside, within)
     chart = Chart(
-        "dots", "event", ("seconds",), "time (UTC)", "watched until back (s)", by="recovered", holes=got.shown_holes()
+        "dots",
+        "timestamp",
+        ("seconds",),
+        "time (UTC)",
+        "watched until back (s)",
+        by="recovered",
+        holes=got.shown_holes(),
     )
     return Result(name, value, "s", table, line, notes, coverage, len(table), chart)
 

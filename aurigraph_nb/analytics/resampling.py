@@ -14,8 +14,9 @@ from aurigraph_nb.errors import BadOption, BadOptionType
 
 from .bins import Grid, grid, width
 from .gaptimes import Holes
-from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, one_of, rows, without_gaps
-from .numeric import counted
+from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, free_name, one_of, rows, without_gaps
+from .numeric import counted, tamed
+from .numeric import times as times_
 from .plots import Chart
 from .readers import is_dask
 from .reducing import known_times, with_markers
@@ -26,7 +27,7 @@ How = Literal["mean", "sum", "min", "max", "std", "count", "rate", "median", "fi
 SUMMED = ("mean", "sum", "min", "max", "std", "count", "rate")
 """What can be told from sums of parts; the others need all rows of a bin."""
 HOW = (*SUMMED, "median", "first", "last")
-PARTS = ("_n", "_rows", "_mean", "_squares", "_min", "_max")
+PARTS = ("_n", "_rows", "_mean", "_spread", "_min", "_max")
 UNITS = {"tps": "tx/s"}
 _OF_ROWS = {"count": "rows", "rate": "rate_hz"}
 
@@ -52,9 +53,13 @@ def resample(
 
     A bin without a value is NaN, never 0; but ``count``, ``rate`` and ``sum`` are 0 where a bin was seen and nothing
     was in it. With ``on_gap="nan"`` a bin of which less than ``min_coverage`` was seen is NaN too. What lies more than
-    one mean distance of rows before the first or behind the last row was not seen, unless ``start`` and ``end`` say so.
+    one mean distance of rows before the first or behind the last row of the data was not seen, whatever ``start`` and
+    ``end`` ask for.
 
     A Dask frame is summed partition by partition, but for ``median``, ``first`` and ``last``, which need the column.
+
+    Nothing is estimated: these are the plain statistics of the rows of each bin. Assumes that rows of a period stand
+    for equal times.
 
     Args:
         data: rows with a time and, but for count and rate, with ``column``.
@@ -68,11 +73,20 @@ def resample(
         gaps: gaps that the data do not bring along.
 
     Returns:
-        A table with a row a bin: ``time`` (its begin, UTC), the value (float64, called as ``column``, or ``rows``, or
-        ``rate_hz``), ``n`` (int64, rows with a value) and ``coverage`` (float64, 0-1). ``value`` is None.
+        ``value`` is None.
+
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``tps`` (float64, in the unit of the column): what ``how`` tells; called as ``column``, or ``rows`` (count), or
+            ``rate_hz`` (rate, 1/s). NaN as said above, ``std`` also with fewer than 2 values; a sum beyond what a float
+            holds is infinite.
+        ``n`` (int64): rows with a value.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: an option is out of range, a column is missing, or there would be more than 5,000,000 bins.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -81,6 +95,7 @@ def resample(
     [2.0, 7.0]
     """
     one_of("how", how, HOW)
+    free_name("column", column if how not in _OF_ROWS else "", ("timestamp", "n", "coverage"))
     _check_share(min_coverage)
     every_ns = width(every)
     needed = () if how in _OF_ROWS else (column,)
@@ -94,12 +109,12 @@ def resample(
         values, n, total = _combine(parts, cells, how)
     else:
         values, n, total = _whole(got, column, cells, how), _sizes(got, column, cells), len(got)
-    seen = cells.coverage(got, total)
+    seen = cells.coverage(got)
     if how == "rate":
         values = np.divide(values, seen * every_ns / 1e9, out=np.full(cells.count, np.nan), where=seen > 0)
     values = np.where(seen < min_coverage, np.nan, values) if on_gap == "nan" else values
     name = _OF_ROWS.get(how, column)
-    table = pd.DataFrame({"time": cells.starts(), name: values, "n": n, "coverage": seen})
+    table = pd.DataFrame({"timestamp": cells.starts(), name: values, "n": n, "coverage": seen})
     return _result(table, name, how, every, got, total)
 
 
@@ -110,7 +125,7 @@ def _result(table: pd.DataFrame, name: str, how: str, every: Any, got: Rows, tot
     title = f"{how} of {name} every {every}" if name not in ("rows", "rate_hz") else f"{name} every {every}"
     line = reading(title, len(table), f"{'bin' if len(table) == 1 else 'bins'}, {empty:,} of them NaN", total, coverage)
     label = f"{name.replace('_', ' ')} ({unit})" if unit else name.replace("_", " ")
-    chart = Chart("line", "time", (name,), x_title="time (UTC)", y_title=label, holes=got.shown_holes())
+    chart = Chart("line", "timestamp", (name,), x_title="time (UTC)", y_title=label, holes=got.shown_holes())
     return Result(title, None, unit, table, line, _notes(got), coverage, total, chart)
 
 
@@ -144,7 +159,8 @@ def _partition(table: pa.Table, *, column: str | None, every_ns: int) -> pa.Tabl
 
 
 def _sums(times: Times, values: Floats, every_ns: int) -> tuple[dict[str, Any], Times]:
-    """What is to be kept of each bin: rows, values, mean, sum of squares around it, extremes; and its first time."""
+    """What is to be kept of each bin: rows, values, mean, root of the squares off it, extremes; and its first time."""
+    values, factor = tamed(values)
     order = np.argsort(times // every_ns, kind="stable")
     bins, firsts = np.unique((times // every_ns)[order], return_index=True)
     ordered, when = values[order], times[order]
@@ -158,10 +174,10 @@ def _sums(times: Times, values: Floats, every_ns: int) -> tuple[dict[str, Any], 
     parts = {
         "_n": n,
         "_rows": np.bincount(slots, minlength=len(bins)).astype(np.int64),
-        "_mean": means,
-        "_squares": np.bincount(slots, off * off, len(bins)),
-        "_min": np.minimum.reduceat(low, firsts) if len(bins) else low,
-        "_max": np.maximum.reduceat(high, firsts) if len(bins) else high,
+        "_mean": times_(means, factor),
+        "_spread": times_(np.sqrt(np.bincount(slots, off * off, len(bins))), factor),
+        "_min": times_(np.minimum.reduceat(low, firsts) if len(bins) else low, factor),
+        "_max": times_(np.maximum.reduceat(high, firsts) if len(bins) else high, factor),
     }
     return parts, np.minimum.reduceat(when, firsts) if len(bins) else when
 
@@ -186,20 +202,21 @@ def _combine(parts: tuple[dict[str, Any], Times], cells: Grid, how: str) -> tupl
     slots, count = cells.index(times), cells.count
     n = np.bincount(slots, told["_n"], count)
     rows_in = np.bincount(slots, told["_rows"], count)
-    means = np.where(told["_n"] > 0, told["_mean"], 0.0)
+    _, factor = tamed(np.concatenate([told["_mean"], told["_spread"]]))
+    means, spread = (np.where(told["_n"] > 0, told[c], 0.0) / factor for c in ("_mean", "_spread"))
     sums = np.bincount(slots, told["_n"] * means, count)
     mean = np.divide(sums, n, out=np.full(count, np.nan), where=n > 0)
     off = np.where(told["_n"] > 0, means - mean[slots], 0.0)
-    squares = np.bincount(slots, told["_squares"] + told["_n"] * off * off, count)
+    squares = np.bincount(slots, spread * spread + told["_n"] * off * off, count)
     low, high = np.full(count, np.inf), np.full(count, -np.inf)
     np.minimum.at(low, slots, np.where(told["_n"] > 0, told["_min"], np.inf))
     np.maximum.at(high, slots, np.where(told["_n"] > 0, told["_max"], -np.inf))
     values = {
-        "mean": mean,
-        "sum": np.where((n > 0) | (rows_in == 0), sums, np.nan),
+        "mean": times_(mean, factor),
+        "sum": np.where((n > 0) | (rows_in == 0), times_(sums, factor), np.nan),
         "min": np.where(n > 0, low, np.nan),
         "max": np.where(n > 0, high, np.nan),
-        "std": np.sqrt(np.divide(squares, n - 1, out=np.full(count, np.nan), where=n > 1)),
+        "std": times_(np.sqrt(np.divide(squares, n - 1, out=np.full(count, np.nan), where=n > 1)), factor),
         "count": rows_in,
         "rate": rows_in,
     }[how]
@@ -211,10 +228,11 @@ def _combine(parts: tuple[dict[str, Any], Times], cells: Grid, how: str) -> tupl
 
 def _whole(got: Rows, column: str, cells: Grid, how: str) -> Floats:
     ordered = got.by_time()
-    series = pd.Series(ordered.numbers(column))
+    values, factor = tamed(ordered.numbers(column))
+    series = pd.Series(values)
     groups = series.groupby(cells.index(ordered.time_ns))
     found: Any = getattr(groups, how)()
-    return np.asarray(found.reindex(range(cells.count)).to_numpy(dtype=np.float64))
+    return np.asarray(times_(found.reindex(range(cells.count)).to_numpy(dtype=np.float64), factor))
 
 
 def _sizes(got: Rows, column: str, cells: Grid) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from .numeric import as_float
 from .plots import Chart, draw
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class Result:
     unit: str
     """Unit of ``value``; empty where it has none."""
     table: pd.DataFrame
-    """The answer, or what it was made of, tidy: one row a thing, units in the names of the columns."""
+    """The answer, or what it was made of, tidy: one row a thing, units in the names of the columns, index 0, 1, 2, …
+
+    A row about one moment has it in ``timestamp``, one about a stretch of time in ``start`` and ``end``."""
     reading: str
     """One line: the number with its unit, how many rows or members it rests on, and how much was covered."""
     notes: tuple[str, ...] = ()
@@ -91,7 +94,7 @@ def number(value: float | int | Decimal | None, digits: int = 5) -> str:
     """
     if value is None or value != value:
         return "unknown"
-    size = abs(float(value))
+    size = abs(as_float(value))
     if isinstance(value, int) or (size < 10**15 and value == int(value)):
         return f"{int(value):,}"
     if 10**digits - 0.5 <= size < 10**15:

@@ -120,11 +120,26 @@ def round_durations(
     ``value`` is the median of ``period_s``. A round that a gap touches, or after which numbers are missing, has no
     period (NaN); with ``on_gap="ignore"`` only missing numbers count.
 
-    Table, one row a round: ``round``, ``epoch``, ``start`` (UTC), ``period_s`` (to the begin of the next round),
-    ``decision_s`` (to the last row of the round, where it was decided), ``outcome`` (committed, failed, open).
+    Differences of times as rows tell them; the median needs no distribution. Assumes that a round begins with the first
+    row that names it, and one clock for all rows.
+
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a round, in order of time; index 0, 1, 2, …:
+
+        ``round`` (int64): its number.
+        ``epoch`` (Int64): of its first row; <NA> where not told.
+        ``start`` (datetime64[ns, UTC]): its first row.
+        ``period_s`` (float64, s): to the begin of the next round; NaN as said above.
+        ``decision_s`` (float64, s): to the last row of the round; NaN where nobody saw how it ended.
+        ``outcome`` (category): committed, failed or open.
 
     Raises:
         BadOption: a column ``round`` or ``leader`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> import pandas as pd
@@ -169,11 +184,26 @@ def epoch_durations(
     ``value`` is the mean over whole epochs. The first epoch of the data began before it, and the last goes on after it:
     neither has a duration. So with epochs of 100 s at least 200 s of data are needed, in general.
 
-    Table, one row an epoch: ``epoch``, ``start`` (UTC), ``duration_s`` (NaN where a side was not seen, or its begin
-    lies in a gap), ``rounds`` (seen), ``coverage`` (share of its time outside gaps).
+    Differences of times as rows tell them. Assumes that an epoch begins with the first row that names it, and one clock
+    for all rows.
+
+    Args:
+        consensus: rows of the consensus topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row an epoch, in order of time; index 0, 1, 2, …:
+
+        ``epoch`` (int64): its number.
+        ``start`` (datetime64[ns, UTC]): its first row.
+        ``duration_s`` (float64, s): to the first row of the next one; NaN where a side was not seen, or its begin lies
+            in a gap.
+        ``rounds`` (int64): that were seen.
+        ``coverage`` (float64, 0-1): share of its time outside gaps.
 
     Raises:
         BadOption: a column ``round``, ``leader`` or ``epoch`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> import pandas as pd
@@ -227,11 +257,28 @@ def failed_rounds(
     they are not during an incident: there it is too narrow. E. B. Wilson (1927), Probable inference, the law of
     succession, and statistical inference, JASA 22, 209-212.
 
-    Table, one row an epoch (``<NA>`` where not told): ``epoch``, ``rounds``, ``committed``, ``failed``, ``open``,
-    ``share`` (failed of those decided, 0-1), ``low`` and ``high`` (its interval). ``value`` is the share over all.
+    Args:
+        consensus: rows of the consensus topic.
+        confidence: of the intervals, between 0 and 1.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row an epoch, rising; index 0, 1, 2, …:
+
+        ``epoch`` (Int64): its number; <NA> where not told.
+        ``rounds`` (int64): seen.
+        ``committed`` (int64): of them.
+        ``failed`` (int64): of them.
+        ``open`` (int64): of them: nobody saw the end.
+        ``share`` (float64, 0-1): failed of those decided; NaN where none was.
+        ``low`` (float64, 0-1): begin of its interval; NaN likewise.
+        ``high`` (float64, 0-1): its end; NaN likewise.
+
+    ``value`` is the share over all, None where no round was decided.
 
     Raises:
         BadOption: a column ``round`` or ``leader`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> import pandas as pd

@@ -11,7 +11,7 @@ from aurigraph_nb.durations import Duration, Moment
 from .bins import grid
 from .gaptimes import Ints
 from .inputs import Data, Floats, Gaps, OnGap, Rows, Times, rows, without_gaps
-from .numeric import counted
+from .numeric import counted, tamed, times
 
 SILENT_PERIODS = 5
 """A series is broken, too, where rows are farther apart than so many usual distances; feeds call that idle."""
@@ -79,19 +79,20 @@ def samples(
     A bin less than half of which was seen has no mean. Raises as :func:`~.inputs.rows` and ``on_gap`` do.
     """
     got = without_gaps(rows(data, column, start=start, end=end, gaps=gaps), on_gap).by_time()
-    values, times = got.numbers(column), got.time_ns
+    values, when = got.numbers(column), got.time_ns
     missing = int(np.isnan(values).sum())
     if every is not None:
-        values, times = _means(got, values, every)
+        values, when = _means(got, values, every)
     good = ~np.isnan(values)
-    return Samples(got, values[good], times[good], missing)
+    return Samples(got, values[good], when[good], missing)
 
 
 def _means(got: Rows, values: Floats, every: Duration) -> tuple[Floats, Times]:
     cells = grid(got, every)
     good = ~np.isnan(values)
+    values, factor = tamed(values)
     slots = cells.index(got.time_ns[good])
     n = np.bincount(slots, minlength=cells.count)
     sums = np.bincount(slots, values[good], cells.count)
     means = np.divide(sums, n, out=np.full(cells.count, np.nan), where=n > 0)
-    return np.where(cells.coverage(got) < 0.5, np.nan, means), cells.starts_ns
+    return np.where(cells.coverage(got) < 0.5, np.nan, times(means, factor)), cells.starts_ns

@@ -14,6 +14,7 @@ from aurigraph_nb.durations import Duration, Moment, nanoseconds
 from aurigraph_nb.errors import BadOption
 
 from .inputs import Data, Floats, Gaps, OnGap, Times, stamps
+from .numeric import mean, tamed, times
 from .plots import Chart
 from .resampling import UNITS
 from .result import Result, reading
@@ -44,11 +45,17 @@ def throughput(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the mean, None without rows. A table with a row a statistic: ``statistic`` (current, mean, std, min,
-        p05, p25, median, p75, p95, p99, peak, peak_to_mean) and ``value`` (float64, NaN where it cannot be told).
+        ``value``: the mean, in the unit of the column; None without rows.
+
+    Table, a row a statistic; index 0, 1, 2, …:
+
+        ``statistic`` (str): current (the newest), mean, std, min, p05, p25, median, p75, p95, p99, peak, peak_to_mean.
+        ``value`` (float64, in the unit of the column): NaN where it cannot be told: all without rows, ``std`` of one
+            row, and ``peak_to_mean`` (no unit) where the mean is not above 0.
 
     Raises:
         BadOption: a column is missing or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -58,7 +65,7 @@ def throughput(
     """
     seen = samples(data, column, on_gap=on_gap, start=start, end=end, gaps=gaps)
     table = pd.DataFrame(_statistics(seen.values), columns=["statistic", "value"])
-    value = float(np.mean(seen.values)) if len(seen) else None
+    value = mean(seen.values) if len(seen) else None
     unit = UNITS.get(column, "")
     line = reading(f"Mean {column}", value, unit, len(seen), seen.got.coverage, why="no rows")
     chart = Chart("bar", "statistic", ("value",), "statistic", _titled(column), leave=("peak_to_mean",))
@@ -90,11 +97,18 @@ def peak_to_mean(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: float, None without rows or where the mean is not above 0. A table with one row: ``peak``, ``mean``,
-        ``peak_to_mean`` (float64) and ``time`` of the peak (the first of equal ones).
+        ``value``: float, no unit; None without rows or where the mean is not above 0.
+
+    Table, one row, or none without rows; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): when the peak was; the first of equal ones.
+        ``peak`` (float64): the largest value, in the unit of the column.
+        ``mean`` (float64): in the unit of the column.
+        ``peak_to_mean`` (float64): their ratio; NaN where the mean is not above 0.
 
     Raises:
         BadOption: a column is missing or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -103,17 +117,17 @@ def peak_to_mean(
     2.0
     """
     seen = samples(data, column, on_gap=on_gap, every=every, start=start, end=end, gaps=gaps)
-    mean = float(np.mean(seen.values)) if len(seen) else np.nan
+    level = mean(seen.values)
     top = int(np.argmax(seen.values)) if len(seen) else 0
     peak = float(seen.values[top]) if len(seen) else np.nan
-    value = peak / mean if len(seen) and mean > 0 else None
+    value = peak / level if len(seen) and level > 0 else None
     when = seen.time_ns[top : top + 1]
     ratio = np.nan if value is None else value
-    table = pd.DataFrame({"time": stamps(when), "peak": peak, "mean": mean, "peak_to_mean": ratio})
+    table = pd.DataFrame({"timestamp": stamps(when), "peak": peak, "mean": level, "peak_to_mean": ratio})
     why = "no rows" if not len(seen) else "the mean is not above 0"
     name = f"Peak to mean of {column}"
     line = reading(name, value, "", len(seen), seen.got.coverage, of="row" if every is None else "bin", why=why)
-    chart = Chart("bar", "time", ("peak", "mean"), x_title="time (UTC)", y_title=_titled(column))
+    chart = Chart("bar", "timestamp", ("peak", "mean"), x_title="time (UTC)", y_title=_titled(column))
     return Result(name, value, "", table, line, seen.notes(), seen.got.coverage, len(seen), chart)
 
 
@@ -142,12 +156,18 @@ def sustained_rate(
         start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
     Returns:
-        ``value``: the rate for the first ``hold``, None if no stretch is that long. A table with a row a hold:
-        ``hold_s``, ``rate`` (float64, NaN where no stretch is that long), ``start`` and ``end`` of the first such
-        stretch (NaT).
+        ``value``: the rate for the first ``hold``, None if no stretch is that long.
+
+    Table, a row a hold, in the order asked for; index 0, 1, 2, …:
+
+        ``hold_s`` (float64, s): how long.
+        ``rate`` (float64, in the unit of the column): what was held; NaN where no stretch is that long.
+        ``start`` (datetime64[ns, UTC]): begin of the first such stretch; NaT where there is none.
+        ``end`` (datetime64[ns, UTC]): its end, ``hold_s`` later; NaT likewise.
 
     Raises:
         BadOption: a column is missing, or a hold is no duration above 0.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: ``on_gap="raise"`` and a gap lies in the span.
 
     >>> import pandas as pd
@@ -190,17 +210,13 @@ def _statistics(values: Floats) -> list[tuple[str, float]]:
     if not n:
         names = ["current", "mean", "std", "min", *QUANTILES, "peak", "peak_to_mean"]
         return [(name, np.nan) for name in names]
-    mean, peak = float(np.mean(values)), float(np.max(values))
-    quantiles = zip(QUANTILES, np.quantile(values, list(QUANTILES.values())), strict=True)
-    return [
-        ("current", float(values[-1])),
-        ("mean", mean),
-        ("std", float(np.std(values, ddof=1)) if n > 1 else np.nan),
-        ("min", float(np.min(values))),
-        *((name, float(v)) for name, v in quantiles),
-        ("peak", peak),
-        ("peak_to_mean", peak / mean if mean > 0 else np.nan),
-    ]
+    small, factor = tamed(values)
+    level, peak = float(np.mean(small)), float(np.max(small))
+    told = {"current": small[-1], "mean": level, "std": np.std(small, ddof=1) if n > 1 else np.nan, "min": small.min()}
+    told |= dict(zip(QUANTILES, np.quantile(small, list(QUANTILES.values())), strict=True))
+    told["peak"] = peak
+    ratio = peak / level if level > 0 else np.nan
+    return [*((name, float(times(v, factor))) for name, v in told.items()), ("peak_to_mean", ratio)]
 
 
 def _titled(column: str) -> str:
@@ -238,7 +254,7 @@ def _sustained(seen: Samples, ends: Times, parts: Times, length: int) -> tuple[f
     A window that begins between two rows does no better than one that begins at the later of the rows it may begin at,
     or at the first, so only rows are tried; the minimum of the window slides along in a queue of falling promise.
     """
-    values, times = seen.values, seen.time_ns
+    values, begins = seen.values, seen.time_ns
     best: tuple[float, int] | None = None
     queue: deque[int] = deque()
     first = 0
@@ -249,10 +265,10 @@ def _sustained(seen: Samples, ends: Times, parts: Times, length: int) -> tuple[f
         while queue and values[queue[-1]] >= values[last]:
             queue.pop()
         queue.append(last)
-        while first <= last and ends[last] - times[first] >= length:
+        while first <= last and ends[last] - begins[first] >= length:
             while queue[0] < first:
                 queue.popleft()
             if best is None or values[queue[0]] > best[0]:
-                best = (float(values[queue[0]]), int(times[first]))
+                best = (float(values[queue[0]]), int(begins[first]))
             first += 1
     return best

@@ -22,7 +22,7 @@ from .bins import Grid, grid
 from .inputs import Data, Gaps, OnGap, Rows, rows, without_gaps
 from .inputs import share as checked_share
 from .ledger import FINAL, SAMPLE, amounts, transactions_of
-from .numeric import counted, wilson
+from .numeric import as_float, counted, wilson
 from .plots import Chart
 from .result import Result, reading
 from .spells import coded, known_until
@@ -30,7 +30,7 @@ from .spells import coded, known_until
 Ints = npt.NDArray[np.int64]
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99, 1.0)
-_MOST_DIGITS = 200
+_MOST_DIGITS = 2_000
 
 
 def failure_rate(
@@ -54,12 +54,24 @@ def failure_rate(
         transactions: rows of the transactions topic.
         every: width of the bins of the table; None: one row for all.
         confidence: of the intervals.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), ``settled``, ``failed``, ``share`` (0-1), ``low``, ``high``,
-    ``coverage``. ``value`` is the share over all.
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``settled`` (int64): transactions that were told CONFIRMED or FAILED in it.
+        ``failed`` (int64): of them.
+        ``share`` (float64, 0-1): their ratio; NaN where none settled.
+        ``low`` (float64, 0-1): begin of its interval; NaN likewise.
+        ``high`` (float64, 0-1): its end; NaN likewise.
+        ``coverage`` (float64, 0-1): share of the bin that was seen; NaN without ``every`` where there is no span.
+
+    ``value`` is the share over all, None where none settled.
 
     Raises:
         BadOption: there is no column ``status``, or an option is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime(range(4), unit="s", utc=True)
@@ -144,13 +156,21 @@ def value_distribution(
         transactions: rows of the transactions topic.
         quantiles: which to tell, each from 0 to 1.
         status: only transactions whose last status this is, such as CONFIRMED; None: all.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
 
-    Table, one row a unit: ``value_unit`` (missing: not told), ``count``, ``missing`` (transactions without an amount),
-    ``sum``, ``mean`` (float64), and for each quantile ``q0.5`` and the like. ``sum`` and the quantiles are Python
-    integers, or Decimals where an amount has a fraction.
+    Table, a row a unit; index 0, 1, 2, …:
+
+        ``value_unit`` (str): base or as-sent; missing: not told.
+        ``count`` (int64): transactions with an amount.
+        ``missing`` (int64): transactions without one.
+        ``sum`` (object): exact; a Python integer, or a Decimal where an amount has a fraction; None without amounts.
+        ``mean`` (float64): in the unit; NaN without amounts, infinite beyond what a float holds.
+        ``q0.5`` (object): and the like, one column for each of ``quantiles``: an amount that occurred, as ``sum``.
 
     Raises:
         BadOption: there is neither ``value`` nor ``value_text``, or a quantile is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> frame = pd.DataFrame({"timestamp": pd.to_datetime(range(2), unit="s", utc=True), "value_unit": "base"})
@@ -159,12 +179,10 @@ def value_distribution(
     """
     if not all(isinstance(q, int | float) and 0 <= q <= 1 for q in quantiles):
         raise BadOption(f"quantiles={quantiles!r}: numbers from 0 to 1 were expected")
-    optional = ("value", "value_text", "value_unit")
-    needed = () if status is None else ("status",)
-    got = transactions_of(transactions, *needed, optional=optional, start=start, end=end, gaps=gaps)
+    amounts_, needed = ("value", "value_text"), () if status is None else ("status",)
+    extras = ("value_unit",)
+    got = transactions_of(transactions, *needed, either=amounts_, optional=extras, start=start, end=end, gaps=gaps)
     got = without_gaps(got, on_gap)
-    if not (got.has("value") or got.has("value_text")):
-        raise BadOption("no column value or value_text; value_distribution needs one of them")
     if status is not None:
         got = got.where(got.texts("status") == status.upper())
     found, units, unread = amounts(got)
@@ -199,7 +217,8 @@ class _Worths(Result):
         told = [c for c in self.table.columns if c.startswith("q")]
         long = self.table.melt(id_vars="value_unit", value_vars=told, var_name="quantile", value_name="amount")
         long["quantile"] = pd.to_numeric(long["quantile"].str[1:])
-        return draw(long.astype({"amount": float}), self.chart, title=self.name, empty=self.reading)
+        long["amount"] = [as_float(v) for v in long["amount"]]
+        return draw(long, self.chart, title=self.name, empty=self.reading)
 
 
 def _worth(unit: str | None, values: list[int | Decimal | None], quantiles: Sequence[float]) -> tuple[Any, ...]:
@@ -210,7 +229,7 @@ def _worth(unit: str | None, values: list[int | Decimal | None], quantiles: Sequ
         context.prec = _MOST_DIGITS
         total = sum(known)
     places = [max(0, math.ceil(q * len(known) - 1e-9) - 1) for q in quantiles]
-    mean = float(Decimal(total) / len(known))
+    mean = as_float(Decimal(total) / len(known))
     return unit, len(known), len(values) - len(known), total, mean, *(known[p] for p in places)
 
 
@@ -233,11 +252,25 @@ def backlog(
     The notes tell Little's law (J. D. C. Little 1961, A proof for the queuing formula L = lambda W, Operations Research
     9, 383-387) on the same data: arrivals a second times the mean wait. In a steady state both agree.
 
-    Table, one row a bin: ``timestamp`` (begin, UTC), ``pending`` (float64, mean over that part of the bin that lies
-    inside the data; NaN where a gap touches it), ``coverage`` (float64, 0-1).
+    A plain integral of what was seen. Assumes that the stream tells the first and the last status of each transaction
+    that it samples.
+
+    Args:
+        transactions: rows of the transactions topic.
+        every: width of a bin.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a bin, in order of time; index 0, 1, 2, …:
+
+        ``timestamp`` (datetime64[ns, UTC]): begin of the bin.
+        ``pending`` (float64, transactions): mean over that part of the bin that lies inside the data; NaN where a gap
+            touches it.
+        ``coverage`` (float64, 0-1): share of the bin that was seen.
 
     Raises:
         BadOption: a column ``hash`` or ``status`` is missing, or ``every`` is out of range.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 1, 3, 4], unit="s", utc=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from aurigraph_nb.durations import Moment
 from aurigraph_nb.errors import BadOption, BadOptionType
@@ -65,12 +66,27 @@ def time_in_status(
 
     ``value`` is the share (0-1) of all seen time of all validators that was spent ACTIVE.
 
-    Table, one row for each validator and status that occurred: ``validator``, ``status``, ``spells``, ``seconds``,
-    ``share`` (of the time that this validator was seen; NaN for no time). A validator's time begins with its first row.
-    ``coverage`` is the share of validators times span that was seen.
+    Plain sums of what was seen, no estimate. Assumes that a status holds until the stream says another, and that the
+    stream tells each change.
+
+    Args:
+        validators: rows of the validators topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row for each validator and status that occurred; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``status`` (str): the status.
+        ``spells`` (int64): how often it was seen in it.
+        ``seconds`` (float64, s): in all.
+        ``share`` (float64, 0-1): of the time that this validator was seen; NaN for no time.
+
+    A validator's time begins with its first row. ``coverage`` is the share of validators times span that was seen.
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 0, 6, 8], unit="s", utc=True)
@@ -124,11 +140,27 @@ def uptime(
     Observed uptime is seconds in a status of ``up`` over seconds seen. What a validator reports (``uptime_percent``)
     is over a time, and by a rule, of its own; the two need not agree. ``value`` is the mean over the validators seen.
 
-    Table, one row a validator: ``validator``, ``up_s``, ``seen_s``, ``uptime`` (0-1, NaN for no time), ``coverage``
-    (seen over the span), ``reported`` (its last ``uptime_percent`` as a share 0-1, NaN where not told).
+    Plain sums of what was seen, no estimate: what reliability engineering calls the observed availability. Assumes that
+    a status holds until the stream says another, and that the stream tells each change.
+
+    Args:
+        validators: rows of the validators topic.
+        up: the statuses that count as up.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a validator, by name; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``up_s`` (float64, s): in a status of ``up``.
+        ``seen_s`` (float64, s): in any.
+        ``uptime`` (float64, 0-1): their ratio; NaN for no time.
+        ``coverage`` (float64, 0-1): seen over the span; NaN without a span.
+        ``reported`` (float64, 0-1): its last ``uptime_percent``, over 100; NaN where not told.
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing, or ``up`` is empty.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 6, 8], unit="s", utc=True)
@@ -187,11 +219,28 @@ def jail_episodes(
     ``value`` is the number of episodes seen, those included that began before the data, or before the end of a gap. An
     episode that a gap interrupts is told as two, each cut there.
 
-    Table, one row an episode, in order of time: ``validator``, ``status``, ``start`` and ``end`` (UTC), ``duration_s``,
-    ``cut_left`` and ``cut_right`` (its begin, or end, was not seen).
+    A plain list of what was seen. Assumes that a status holds until the stream says another, and that the stream tells
+    each change.
+
+    Args:
+        validators: rows of the validators topic.
+        statuses: the statuses that count as jail.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row an episode, in order of time; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``status`` (str): which of ``statuses`` it was in.
+        ``start`` (datetime64[ns, UTC]): when it began, or was first seen.
+        ``end`` (datetime64[ns, UTC]): when it ended, or was last known to go on.
+        ``duration_s`` (float64, s): from ``start`` to ``end``: a lower bound where a side was cut.
+        ``cut_left`` (bool): the begin was not seen (the begin of the data, or a gap).
+        ``cut_right`` (bool): the end was not seen (the end of the data, or a gap).
 
     Raises:
         BadOption: a column ``id`` or ``status`` is missing, or ``statuses`` is empty.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 6, 8], unit="s", utc=True)
@@ -233,12 +282,28 @@ def proposal_gaps(
     A proposal is a row in which ``last_block_proposed`` is higher than in the validator's row before. A distance over a
     gap does not count, since proposals may be hidden in it. ``value`` is the median over all distances, in seconds.
 
-    Table, one row a validator: ``validator``, ``proposals`` (seen), ``mean_s``, ``median_s`` and ``longest_s`` (of the
-    distances), ``longest_blocks`` (the largest distance in block heights), ``since_s`` (from its last proposal, or its
-    first row where it had none, to the end of the data).
+    Plain differences of what rows tell; the median needs no distribution. Assumes that rows tell of every proposal: of
+    two between two rows one is counted.
+
+    Args:
+        validators: rows of the validators topic.
+        on_gap: "nan" (what was seen, with its coverage), "raise" (Incomplete) or "ignore" (all counts as seen).
+        start: first time, included. end: end of the range, left out. gaps: gaps that the data do not bring along.
+
+    Table, a row a validator, by name; index 0, 1, 2, …:
+
+        ``validator`` (str): its id.
+        ``proposals`` (int64): seen.
+        ``mean_s`` (float64, s): of the distances; NaN without any, as are the two that follow.
+        ``median_s`` (float64, s): of the distances.
+        ``longest_s`` (float64, s): of the distances.
+        ``longest_blocks`` (Int64, blocks): the largest distance in block heights; <NA> without any.
+        ``since_s`` (float64, s): from its last proposal, or its first row where it had none, to the end of what was
+            seen; NaN where it told no height.
 
     Raises:
         BadOption: a column ``id`` or ``last_block_proposed`` is missing.
+        BadOptionType: the data are of no kind that can be read.
         Incomplete: there is a gap, and ``on_gap="raise"``.
 
     >>> times = pd.to_datetime([0, 1, 4, 9], unit="s", utc=True)
@@ -250,7 +315,8 @@ def proposal_gaps(
     got = without_gaps(got, on_gap).by_time()
     things, names = coded(got.texts("id"))
     height, stretch = got.numbers("last_block_proposed"), got.stretches()
-    use = np.flatnonzero((things >= 0) & np.isfinite(height))
+    use = np.flatnonzero((things >= 0) & (np.abs(height) < 2.0**62))
+    height = _heights(got, height)
     use = use[np.argsort(things[use], kind="stable")]
     edges = np.searchsorted(things[use], np.arange(len(names) + 1))
     lines, all_s = [], [np.empty(0)]
@@ -274,6 +340,12 @@ def proposal_gaps(
     return Result(name, value, "s", table, line, (), got.coverage, len(pooled), chart)
 
 
+def _heights(got: Rows, height: Any) -> Any:
+    """Block heights as whole numbers, where they are such: beyond 2**53 a float would lose some."""
+    exact = pa.types.is_integer(got.table.schema.field("last_block_proposed").type)
+    return got.integers("last_block_proposed") if exact else height
+
+
 def _distances(seconds: Any, blocks: Any) -> tuple[Any, ...]:
     if not len(seconds):
         return math.nan, math.nan, math.nan, pd.NA
@@ -283,4 +355,5 @@ def _distances(seconds: Any, blocks: Any) -> tuple[Any, ...]:
 def _since(got: Rows, mine: Any, rises: Any) -> float:
     if not len(mine) or got.end_ns is None:
         return math.nan
-    return float(got.end_ns - got.time_ns[rises[-1] if len(rises) else mine[0]]) / 1e9
+    last = int(got.time_ns[rises[-1] if len(rises) else mine[0]])
+    return max(0, got.until_ns - last) / 1e9

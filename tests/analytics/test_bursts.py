@@ -22,7 +22,8 @@ def within(seconds):
 
 def test_the_index_is_variance_by_mean_of_the_counts(series):
     seconds = np.sort(np.random.default_rng(4).uniform(0, 100, 500))
-    result = analytics.dispersion(events(seconds), "1s", **within(100))
+    watched = np.concatenate([[-1.0], seconds, [101.0]])  # on both sides of the range, so all of it was watched
+    result = analytics.dispersion(events(watched), "1s", **within(100))
     counts, _ = np.histogram(seconds, bins=np.arange(101))
     assert result.value == pytest.approx(counts.var(ddof=1) / counts.mean())
     row = result.table.iloc[0]
@@ -114,4 +115,6 @@ def test_scales_are_a_list_of_durations(series, scales):
 def test_the_window_that_holds_the_last_event_ends_unseen_and_does_not_count():
     data = events(np.arange(0, 10.1, 0.5))  # from 0 to 10: ten whole windows, and the begin of an eleventh
     assert analytics.dispersion(data, "1s").table["windows"][0] == 10
-    assert analytics.dispersion(data, "1s", **within(11)).table["windows"][0] == 11
+    assert analytics.dispersion(data, "1s", **within(11)).table["windows"][0] == 10
+    more = events([*np.arange(0, 10.1, 0.5), 12.0])  # the silence up to 11 was watched: somebody heard what came after
+    assert analytics.dispersion(more, "1s", **within(11)).table["windows"][0] == 11

@@ -170,3 +170,15 @@ def test_constant_short_and_empty_series_have_no_correlation():
         result = analytics.lagged_correlation(a, other, x="x", y="y", max_lag=2)
         assert result.value is None and result.table["correlation"].isna().all()
         assert result.plot() is not None
+
+
+def test_a_frame_with_a_column_called_name_is_a_stream_like_any_other(feed):
+    frame = feed.validators.to_pandas()
+    table = analytics.align(frame, feed.metrics, columns=[["voting_power"], ["tps"]], gaps=[[], None]).table
+    assert list(table.columns) == [
+        "timestamp",
+        "stream1.voting_power",
+        "metrics.tps",
+        "stream1.coverage",
+        "metrics.coverage",
+    ]

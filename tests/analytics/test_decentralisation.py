@@ -2,6 +2,7 @@ import itertools
 import warnings
 from decimal import Decimal
 
+import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -248,3 +249,22 @@ def test_wrong_options_and_columns_are_refused_by_name():
         analytics.gini(stakes([1.0]), weight="power")
     with pytest.raises(BadOption, match="active=0"):
         analytics.gini(stakes([1.0]), active=0)
+
+
+def test_the_newest_row_about_a_member_counts_wherever_it_stands():
+    times = pd.to_datetime([5, 1, 3, 2, 4], unit="s", utc=True)
+    rows = {
+        "id": list("abaab"),
+        "voting_power": [9.0, 1.0, 5.0, None, 3.0],
+        "status": [None, "ACTIVE", "JAILED", None, None],
+    }
+    frame = pd.DataFrame({"timestamp": times, **rows})
+    assert analytics.nakamoto(frame, status=None).table[["id", "weight"]].values.tolist() == [["a", 9.0], ["b", 3.0]]
+    assert analytics.nakamoto(frame).table["id"].tolist() == ["b"], "a was jailed at 3 s, and said nothing of it later"
+    parted = analytics.nakamoto(dd.from_pandas(frame, npartitions=3, sort=False), status=None)
+    assert parted.table[["id", "weight"]].values.tolist() == [["a", 9.0], ["b", 3.0]]
+
+
+def test_a_snapshot_needs_no_times_and_those_that_are_texts_are_left_alone():
+    frame = pd.DataFrame({"timestamp": "yesterday", "id": ["a", "b", "a"], "voting_power": [1.0, 5.0, 9.0]})
+    assert analytics.nakamoto(frame).table["weight"].tolist() == [9.0, 5.0]

@@ -24,7 +24,7 @@ def test_every_way_agrees_with_pandas(series, how):
     frame = series(rng.normal(1e6, 3, 240))
     got = analytics.resample(frame, "10s", how=how, start="2026-01-01", end="2026-01-01 00:04").table
     want = by_pandas(frame, "10s", how)
-    assert got["time"].tolist() == want.index.tolist()
+    assert got["timestamp"].tolist() == want.index.tolist()
     np.testing.assert_allclose(got.iloc[:, 1], want.to_numpy(), rtol=1e-9)
     assert (got["coverage"] == 1).all() and (got["n"] == 10).all()
 
@@ -88,7 +88,7 @@ def test_the_edges_of_a_span_count_as_seen_only_as_far_as_rows_reach(series):
 
 def test_bins_begin_at_whole_multiples_and_leave_their_end_out(series):
     frame = series([1.0, 2.0], [0, 10], start="2026-01-01 00:00:05")
-    assert analytics.resample(frame, "5s", how="count").table["time"].dt.second.tolist() == [5, 10, 15]
+    assert analytics.resample(frame, "5s", how="count").table["timestamp"].dt.second.tolist() == [5, 10, 15]
 
 
 def test_empty_and_null_columns_are_told_and_not_raised(series):

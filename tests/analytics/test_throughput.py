@@ -47,7 +47,7 @@ def test_peak_to_mean_falls_with_the_width_of_bins(series):
     values = np.tile([1.0, 1.0, 1.0, 9.0], 30)
     assert analytics.peak_to_mean(series(values)).value == 3.0
     assert analytics.peak_to_mean(series(values), every="4s").value == 1.0
-    when = analytics.peak_to_mean(series(values)).table["time"][0]
+    when = analytics.peak_to_mean(series(values)).table["timestamp"][0]
     assert when == pd.Timestamp("2026-01-01 00:00:03", tz="UTC")
     assert analytics.peak_to_mean(series([0.0, 0.0])).value is None
 
