@@ -323,7 +323,7 @@ async def open_connection(
 async def _dial(
     listener: Callable[[Any, Any], Swift], url: str, options: Options, headers: Mapping[str, str], proxy: str | None
 ) -> tuple[Any, Any]:
-    return await picows.ws_connect(  # type: ignore[no-any-return]
+    connected: tuple[Any, Any] = await picows.ws_connect(
         listener,
         url,
         ssl_context=options.ssl,
@@ -335,6 +335,7 @@ async def _dial(
         max_redirects=0,
         proxy=proxy,
     )
+    return connected
 
 
 def _check_subprotocol(response: Any, offered: tuple[str, ...]) -> None:
