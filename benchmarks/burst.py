@@ -1,4 +1,4 @@
-"""A server that is no bottleneck: frames of the local node's model, framed beforehand, written as fast as they are read.
+"""A server that is no bottleneck: frames of the local node's model, framed beforehand, written as fast as read.
 
 It serves one path a topic, like a node. As soon as one client is connected to every topic, the burst begins: each
 topic's frames, over and over, until there are enough; then it falls silent and keeps the connections open.
@@ -80,8 +80,7 @@ class Server:
     async def _burst(self, ws: ServerConnection, frames: list[bytes]) -> None:
         for chunk in chunks(frames, self._repeats):
             ws.transport.write(chunk)
-            while ws.transport.get_write_buffer_size() > 4 * CHUNK:
-                await asyncio.sleep(TICK_S)
+            await ws.drain()
 
     async def _stream(self, ws: ServerConnection, frames: list[bytes], rate: float) -> None:
         begin, sent = time.perf_counter(), 0

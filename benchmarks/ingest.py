@@ -81,11 +81,11 @@ def cases(server: Beside) -> dict[str, Callable[[], Mapping[str, float]]]:
     """The cases that can run here."""
     where = {"url": server.ready["url"], "topics": server.ready["topics"]}
     found: dict[str, Callable[[], Mapping[str, float]]] = {
-        "ours, websockets": lambda: fresh(f"benchmarks.ingest:ours", PYTHONS_LOOP, **where, transport="websockets"),
-        "peer": lambda: fresh(f"benchmarks.ingest:peer", **where),
+        "ours, websockets": lambda: fresh("benchmarks.ingest:ours", PYTHONS_LOOP, **where, transport="websockets"),
+        "peer": lambda: fresh("benchmarks.ingest:peer", **where),
     }
     if installed("picows"):
-        found["ours, picows"] = lambda: fresh(f"benchmarks.ingest:ours", **where, transport="picows")
+        found["ours, picows"] = lambda: fresh("benchmarks.ingest:ours", **where, transport="picows")
     return found
 
 
