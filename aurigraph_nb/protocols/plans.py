@@ -42,6 +42,8 @@ class Plan(NamedTuple):
     """Names whose unit the shape does not tell."""
     unnamed: tuple[str, ...]
     """Names that stand for no column."""
+    columns: frozenset[str]
+    """The columns that are read."""
 
 
 class Table:
@@ -82,7 +84,8 @@ class Table:
             if len(spelled) > 1 and shape is None and name not in read:
                 doubtful.append(name)
         unnamed = tuple(name for name in names if name not in read and name not in doubtful)
-        return Plan(shape, tuple((w, c, r) for c, (w, r) in chosen.items()), tuple(doubtful), unnamed)
+        fields = tuple((wire, column, read) for column, (wire, read) in chosen.items())
+        return Plan(shape, fields, tuple(doubtful), unnamed, frozenset(chosen))
 
 
 class Reading:
