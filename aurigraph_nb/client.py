@@ -316,13 +316,12 @@ class Link:
         lockstep, epoch, endpoint = self._lockstep, self.session.conn_epoch, self.endpoint
         try:
             while True:
-                data = await ws.recv(decode=False)
-                text, recv_ns = ws.arrivals.popleft()
+                came = await ws.take(1 if lockstep is not None else BATCH_FRAMES - len(self._pending))
                 if self._ws is not ws:
                     continue  # we hung up: what still comes lies in the gap that was told then
-                self._last_ns = recv_ns
-                self.frames += 1
-                self._pending.append(Frame(data, text, recv_ns, epoch, endpoint))
+                self._last_ns = came[-1][2]
+                self.frames += len(came)
+                self._pending += [Frame(data, text, at_ns, epoch, endpoint) for data, text, at_ns in came]
                 if lockstep is not None:
                     self._flush()
                     lockstep.received()

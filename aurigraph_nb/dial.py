@@ -8,6 +8,7 @@ library does neither; its log lines hold URLs and headers, so it logs nothing.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -37,7 +38,8 @@ from .protocols.base import TokenBy
 from .tokens import TokenFailed, is_this_machine
 
 READ_QUEUE = 256
-"""Messages that the library may hold before it stops reading from the socket."""
+"""Messages that may wait to be taken before reading from the socket stops."""
+GO_ON_AT = 64
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -70,18 +72,21 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return f"Options(compression={self.compression!r}, max_size={self.max_size!r})"
 
 
-class Wire(Protocol):
-    """An open connection, whatever library holds it. What ends it is told by that library's ConnectionClosed."""
+Arrived = tuple[bytes, bool, int]
+"""A message as it came, whether it is text, and when it arrived, ns since 1970 UTC."""
 
-    arrivals: deque[tuple[bool, int]]
-    """Of each message that :meth:`recv` has yet to give: whether it is text, and when it arrived, ns since 1970 UTC."""
+
+class Wire(Protocol):
+    """An open connection, whatever library holds it. What ends it is told by the websockets library's
+    ConnectionClosed.
+    """
 
     @property
     def latency(self) -> float:
         """Round trip of the last ping, s; 0 before the first."""
 
-    async def recv(self, decode: Literal[False]) -> bytes:
-        """The next message, as it came."""
+    async def take(self, most: int) -> list[Arrived]:
+        """What came and was not taken yet: at least one message, for which it waits, and ``most`` at most."""
 
     async def send(self, message: str) -> None: ...
 
@@ -91,22 +96,72 @@ class Wire(Protocol):
 
 
 class Arrival(ClientConnection):
-    """A connection that notes for each message whether it is text, and when it arrived."""
+    """A connection that notes for each message whether it is text, and when it arrived.
+
+    Whole messages are kept here, so that a burst of them is taken without a coroutine a message. Those that come in
+    parts are put together by the library.
+    """
 
     def __init__(self, *args: Any, now_ns: Callable[[], int], alive: Callable[[], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now_ns, self.alive = now_ns, alive
-        self.arrivals: deque[tuple[bool, int]] = deque()
+        self._waiting: deque[tuple[bytes | None, bool, int]] = deque()  # None: the library has its parts
+        self._taker: asyncio.Future[None] | None = None
+        self._held = self._over = False
 
     def process_event(self, event: Any) -> None:
-        if type(event) is ws_frames.Frame and event.opcode is not ws_frames.Opcode.CONT:
-            if event.opcode is ws_frames.Opcode.TEXT:
-                self.arrivals.append((True, self.now_ns()))
-            elif event.opcode is ws_frames.Opcode.BINARY:
-                self.arrivals.append((False, self.now_ns()))
-            else:
-                self.alive()
+        if type(event) is not ws_frames.Frame:
+            super().process_event(event)
+            return
+        opcode = event.opcode
+        if opcode is ws_frames.Opcode.TEXT or opcode is ws_frames.Opcode.BINARY:
+            whole = bytes(event.data) if event.fin else None
+            self._waiting.append((whole, opcode is ws_frames.Opcode.TEXT, self.now_ns()))
+            if self._taker is not None:
+                self._wake()
+            if len(self._waiting) > READ_QUEUE and not self._held:
+                self._held = True
+                self.transport.pause_reading()
+            if whole is not None:
+                return
+        elif opcode is not ws_frames.Opcode.CONT:
+            self.alive()
         super().process_event(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        taker, self._taker = self._taker, None
+        if taker is not None and not taker.done():
+            taker.set_result(None)
+
+    async def take(self, most: int) -> list[Arrived]:
+        """What came and was not taken yet, see :meth:`Wire.take`.
+
+        :raises ConnectionClosed: if nothing will come
+        """
+        waiting = self._waiting
+        while not waiting:
+            if self._over:
+                await self.recv(decode=False)  # raises what ended it
+            self._taker = asyncio.get_running_loop().create_future()
+            await self._taker
+        came: list[Arrived] = []
+        while waiting and len(came) < most:
+            data, text, at_ns = waiting[0]
+            if data is None:
+                if came:
+                    break
+                data = await self.recv(decode=False)
+            waiting.popleft()
+            came.append((data, text, at_ns))
+        if self._held and len(waiting) <= GO_ON_AT:
+            self._held = False
+            self.transport.resume_reading()
+        return came
 
 
 class _Attempt(ws_connect):

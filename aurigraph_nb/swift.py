@@ -30,7 +30,7 @@ from websockets.http11 import Response
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
-from .dial import CLOSE_TIMEOUT_S, Options, quiet
+from .dial import CLOSE_TIMEOUT_S, Arrived, Options, quiet
 from .tokens import is_this_machine
 
 try:
@@ -90,21 +90,18 @@ class Inflate:
 
 
 class Swift(Listener):  # type: ignore[misc]
-    """One connection. Messages lie in wait until :meth:`recv` takes them; of each is noted if it is text, and when it
-    came.
-    """
+    """One connection. Messages lie in wait until they are taken; of each is noted if it is text, and when it came."""
 
     def __init__(
         self, *, now_ns: Callable[[], int], alive: Callable[[], None], max_size: int | None, inflate: Inflate | None
     ) -> None:
         self.now_ns, self.alive = now_ns, alive
-        self.arrivals: deque[tuple[bool, int]] = deque()
         self.latency = 0.0
         """Round trip of the last ping, s; 0 before the first."""
         self._limit = sys.maxsize - 1 if max_size is None else max_size
         self._inflate = inflate
         self._transport: Any = None
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[Arrived] = deque()
         self._parts: list[bytes] = []
         self._size = 0
         self._first: tuple[bool, bool] | None = None  # text, packed: of a message that comes in parts
@@ -157,8 +154,7 @@ class Swift(Listener):  # type: ignore[misc]
     # Frames
 
     def _put(self, text: bool, data: bytes) -> None:
-        self.arrivals.append((text, self.now_ns()))
-        self._waiting.append(data)
+        self._waiting.append((data, text, self.now_ns()))
         if self._taker is not None:
             self._wake()
         if len(self._waiting) > MAX_WAITING and not self._paused:
@@ -209,20 +205,22 @@ class Swift(Listener):  # type: ignore[misc]
 
     # What a link asks for
 
-    async def recv(self, decode: bool = False) -> bytes:
-        """The next message, as it came.
+    async def take(self, most: int) -> list[Arrived]:
+        """What came and was not taken yet: at least one message, for which it waits, and ``most`` at most.
 
-        :raises ConnectionClosed: if none will come
+        :raises ConnectionClosed: if nothing will come
         """
-        while not self._waiting:
+        waiting = self._waiting
+        while not waiting:
             if self._over:
                 raise self._end()
             self._taker = asyncio.get_running_loop().create_future()
             await self._taker
-        if self._paused and len(self._waiting) <= GO_ON_AT and not self._over:
+        came = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+        if self._paused and len(waiting) <= GO_ON_AT and not self._over:
             self._paused = False
             self._transport.underlying_transport.resume_reading()
-        return self._waiting.popleft()
+        return came
 
     async def send(self, message: str) -> None:
         """Send a text message; waits while the server does not read.

@@ -153,7 +153,7 @@ def _second_ns(start: str) -> int | None:
     return ns if INT64_MIN < ns <= INT64_MAX - 1_000_000_000 else None
 
 
-_SCALES = tuple(10 ** (9 - digits) for digits in range(10))
+_SCALES: tuple[int, ...] = tuple(10 ** (9 - digits) for digits in range(10))
 
 
 def time(value: Any) -> int:
