@@ -27,7 +27,7 @@ TICK_S = 0.002
 
 def topic_frames(messages: int) -> dict[str, list[bytes]]:
     """The first so many frames of the model in its usual mix, by topic; as a server writes them, unmasked."""
-    script = Script("portal", scenario="steady", duration="10d", seed=7, start="2026-01-01")
+    script = Script("portal", scenario="steady", duration="240h", seed=7, start="2026-01-01")
     frames = (line for line in script.lines() if isinstance(line, FrameLine))
     found: dict[str, list[bytes]] = {}
     for line in itertools.islice(frames, messages):

@@ -61,8 +61,8 @@ def main() -> None:
     import pandas as pd
     import pyarrow as pa
 
-    chosen = options(__doc__ or "")
-    rows = 1_000_000
+    chosen = options(__doc__ or "", rows=1_000_000)
+    rows = chosen.rows
     kept = messages(rows)
     topic = filled(kept)
 
