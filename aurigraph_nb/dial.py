@@ -8,12 +8,10 @@ library does neither; its log lines hold URLs and headers, so it logs nothing.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
 import ssl as ssl_module
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, Protocol, cast
@@ -34,6 +32,7 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 
 from . import session as fsm
+from .arrivals import Arrivals, Arrived
 from .protocols.base import TokenBy
 from .tokens import TokenFailed, is_this_machine
 
@@ -72,21 +71,23 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return f"Options(compression={self.compression!r}, max_size={self.max_size!r})"
 
 
-Arrived = tuple[bytes, bool, int]
-"""A message as it came, whether it is text, and when it arrived, ns since 1970 UTC."""
-
-
 class Wire(Protocol):
     """An open connection, whatever library holds it. What ends it is told by the websockets library's
     ConnectionClosed.
     """
 
+    arrivals: Arrivals
+    """What came and was not taken yet."""
+
     @property
     def latency(self) -> float:
         """Round trip of the last ping, s; 0 before the first."""
 
-    async def take(self, most: int) -> list[Arrived]:
-        """What came and was not taken yet: at least one message, for which it waits, and ``most`` at most."""
+    async def take(self, most: int, patience_s: float = 0.0) -> list[Arrived]:
+        """What came: at least one message, for which it waits, and ``most`` at most.
+
+        :param patience_s: how long it may wait until there are that many
+        """
 
     async def send(self, message: str) -> None: ...
 
@@ -105,9 +106,8 @@ class Arrival(ClientConnection):
     def __init__(self, *args: Any, now_ns: Callable[[], int], alive: Callable[[], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now_ns, self.alive = now_ns, alive
-        self._waiting: deque[tuple[bytes | None, bool, int]] = deque()  # None: the library has its parts
-        self._taker: asyncio.Future[None] | None = None
-        self._held = self._over = False
+        self.arrivals = Arrivals()
+        self._held = False
 
     def process_event(self, event: Any) -> None:
         if type(event) is not ws_frames.Frame:
@@ -116,12 +116,11 @@ class Arrival(ClientConnection):
         opcode = event.opcode
         if opcode is ws_frames.Opcode.TEXT or opcode is ws_frames.Opcode.BINARY:
             whole = bytes(event.data) if event.fin else None
-            self._waiting.append((whole, opcode is ws_frames.Opcode.TEXT, self.now_ns()))
-            if self._taker is not None:
-                self._wake()
-            if len(self._waiting) > READ_QUEUE and not self._held:
+            self.arrivals.put(whole, opcode is ws_frames.Opcode.TEXT, self.now_ns())
+            if len(self.arrivals) > READ_QUEUE and not self._held:
                 self._held = True
                 self.transport.pause_reading()
+                self.arrivals.wake()
             if whole is not None:
                 return
         elif opcode is not ws_frames.Opcode.CONT:
@@ -130,35 +129,19 @@ class Arrival(ClientConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._over = True
-        self._wake()
+        self.arrivals.end()
 
-    def _wake(self) -> None:
-        taker, self._taker = self._taker, None
-        if taker is not None and not taker.done():
-            taker.set_result(None)
-
-    async def take(self, most: int) -> list[Arrived]:
-        """What came and was not taken yet, see :meth:`Wire.take`.
+    async def take(self, most: int, patience_s: float = 0.0) -> list[Arrived]:
+        """What came, see :meth:`Wire.take`.
 
         :raises ConnectionClosed: if nothing will come
         """
-        waiting = self._waiting
-        while not waiting:
-            if self._over:
-                await self.recv(decode=False)  # raises what ended it
-            self._taker = asyncio.get_running_loop().create_future()
-            await self._taker
-        came: list[Arrived] = []
-        while waiting and len(came) < most:
-            data, text, at_ns = waiting[0]
-            if data is None:
-                if came:
-                    break
-                data = await self.recv(decode=False)
-            waiting.popleft()
-            came.append((data, text, at_ns))
-        if self._held and len(waiting) <= GO_ON_AT:
+        await self.arrivals.wait(most, patience_s)
+        came = self.arrivals.take(most)
+        if not came:
+            whole = await self.recv(decode=False)  # raises what ended the connection, if nothing is left
+            came = self.arrivals.complete(whole)
+        if self._held and len(self.arrivals) <= GO_ON_AT:
             self._held = False
             self.transport.resume_reading()
         return came

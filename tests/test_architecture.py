@@ -25,7 +25,7 @@ SOURCES = {
 LAYERS = {
     0: {"errors", "schema"},
     1: {"protocols", "session", "gaps", "columns", "losses", "state"},
-    2: {"durations", "clock", "iothread", "tokens", "dial", "swift", "client", "recording", "rest", "node"},
+    2: {"arrivals", "durations", "clock", "iothread", "tokens", "dial", "swift", "client", "recording", "rest", "node"},
     3: {
         "alerts",
         "checks",
