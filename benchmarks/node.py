@@ -74,7 +74,7 @@ async def _serve_peer() -> None:
             sent += len(guests[topic])
             done += 1
 
-    async with serve(handle, "127.0.0.1", 0, compression=None, ping_interval=None) as listening:
+    async with serve(handle, "127.0.0.1", 0, compression=None) as listening:
         port = listening.sockets[0].getsockname()[1]
         say({"url": f"ws://127.0.0.1:{port}"})
         tasks = [asyncio.create_task(pace("metrics", 1.0)), asyncio.create_task(pace("transactions", RATE))]
