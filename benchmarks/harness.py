@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
@@ -33,10 +34,11 @@ def run(
 
 def machine() -> dict[str, Any]:
     """What it ran on: ratios travel between machines, figures do not."""
-    packages = ("aurigraph-nb", "websockets", "pyarrow", "pandas", "zstandard", "msgspec")
+    packages = "websockets picows uvloop msgspec zstandard pyarrow pandas polars duckdb dask".split()
     return {
         "python": platform.python_version(),
         "system": platform.system(),
+        "cores": os.cpu_count(),
         "packages": {package: _version(package) for package in packages},
     }
 

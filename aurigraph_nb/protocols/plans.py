@@ -125,6 +125,8 @@ class Reading:
 
 def fits_decimal(digits: str) -> int | None:
     """The whole number that ``digits`` spells, if decimal128(38, 0) takes it."""
+    if len(digits) <= 38 and digits.isascii() and digits.isdigit():
+        return int(digits)
     body = digits[1:] if digits[:1] in ("-", "+") else digits
     if not (body.isascii() and body.isdigit()) or len(body) > 128:
         return None
