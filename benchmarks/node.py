@@ -22,6 +22,7 @@ from .processes import beside, memory_mb, say
 
 RATE = 400
 """Frames a second that each client of the transactions is sent, if the server can."""
+SETTLE_S = 0.5
 TEXT = '{"hash":"0x%064d","from":"0x%040d","to":"0x%040d","value":"1000000000000000000","timestamp":"%s"}'
 
 
@@ -99,6 +100,8 @@ def measure(kind: str, connections: int, listen_s: float, fan_s: float) -> dict[
         crowd.ask("close")
         crowd.ask(f"open /ws/transactions {connections}")
         crowd.ask("count")
+        time.sleep(SETTLE_S)  # what waits in the sockets is read before counting begins
+        crowd.ask("tell")
         before = server.ask("how")
         time.sleep(fan_s)
         fan, after = crowd.ask("tell"), server.ask("how")
