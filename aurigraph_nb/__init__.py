@@ -17,6 +17,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 
 from .alerts import Alarm, Alert, alert
+from .alerts import register_view as _register_view
 from .errors import (
     AurigraphError,
     AuthRefused,
@@ -40,6 +41,7 @@ from .feeds import ChannelsFeed, FakeaiFeed, LiveFeed, PortalFeed
 from .node import Node
 from .reading.recording import Recording, RecordingDamaged, RecordingRecovered, open_recording
 from .recorder import Recorder
+from .recorder import set_view as _set_view
 from .registry import close_all, connect, connections
 from .replay import replay
 from .sample import sample
@@ -47,54 +49,40 @@ from .schema import Consensus, Metrics, Peer, Transaction, Validator
 from .session import Backoff
 from .simulate import simulate
 from .topic import Topic
-from .widgets import (
-    AggregateStats,
-    AlertBanner,
-    BandwidthChart,
-    BlockTable,
-    ConnectionBadge,
-    ConnectionStats,
-    ConnectionStatus,
-    ConsensusLog,
-    ConsensusState,
-    Crossing,
-    Dashboard,
-    ErrorMonitor,
-    EventLog,
-    LiveChart,
-    LiveResult,
-    LiveTable,
-    MetricsCard,
-    ModelTable,
-    NetworkCard,
-    NetworkLog,
-    NetworkMap,
-    PeerTable,
-    RateLimits,
-    ReplayControls,
-    RequestHistory,
-    SessionTable,
-    SystemHealth,
-    TimeLink,
-    TPSChart,
-    TransactionList,
-    ValidatorLog,
-    ValidatorTable,
-    link_time,
-)
 
 if TYPE_CHECKING:
+    # fmt: off
+    # isort: off
     from . import analytics
+    from .widgets import (
+        AggregateStats, AlertBanner, BandwidthChart, BlockTable, ConnectionBadge, ConnectionStats, ConnectionStatus,
+        ConsensusLog, ConsensusState, Crossing, Dashboard, ErrorMonitor, EventLog, LiveChart, LiveResult, LiveTable,
+        MetricsCard, ModelTable, NetworkCard, NetworkLog, NetworkMap, PeerTable, RateLimits, ReplayControls,
+        RequestHistory, SessionTable, SystemHealth, TimeLink, TPSChart, TransactionList, ValidatorLog,
+        ValidatorTable, link_time,
+    )
+    # isort: on
+    # fmt: on
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """The analytics are loaded when they are first used."""
-    if name == "analytics":
-        return _import_module(f"{__name__}.analytics")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """The analytics and the widgets are loaded when they are first used: a program without a notebook needs neither."""
+    if name in ("analytics", "widgets"):
+        return _import_module(f"{__name__}.{name}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(__getattr__("widgets"), name)
+    return found
 
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+_register_view("banner", lambda made: __getattr__("AlertBanner")(made))
+_set_view(lambda recorder: __getattr__("widgets").RecorderView(recorder))
 
 # A front page is read as a whole, so the list stands in few lines.
 # fmt: off

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from websockets.exceptions import ConnectionClosed
 
 from . import session as fsm
+from .arrivals import Arrived
 from .clock import Cancellable, Clock, Lockstep, RealClock
 from .dial import CLOSE_TIMEOUT_S, Options, Wire, lost_event, open_connection, outcome
 from .protocols import Frame
@@ -98,9 +99,8 @@ class Link:
         self.outbox: fsm.Outbox[str] = fsm.Outbox(options.send_queue)
         self.frames = 0
         """Frames received, whatever they were."""
-        self._pending: list[Frame] = []
-        self._flush_timer: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._last_flush = float("-inf")
+        self._epoch = 0
+        self._last_batch = float("-inf")
         self._awaiting_data = False
         self._lockstep: Lockstep | None = None
 
@@ -230,7 +230,7 @@ class Link:
             self._dial_task = None
         if self._ws is not None and self._dialled == request.dial:
             ws, self._ws = self._ws, None
-            self._flush()
+            self._hand_over_rest(ws)
             self._stop_pulse()
             self._own(self._close_socket(ws, request.code, request.reason))
 
@@ -271,6 +271,7 @@ class Link:
         self._ws, self._dialled, self._awaiting_data = ws, dial, True
         self.handle(fsm.Opened(dial=dial))
         if self._ws is ws:
+            self._epoch = self.session.conn_epoch
             self._greet()
             self._start_pulse()
             self._own(self._receive(ws))
@@ -313,26 +314,44 @@ class Link:
     # Receiving
 
     async def _receive(self, ws: Wire) -> None:
-        lockstep, epoch, endpoint = self._lockstep, self.session.conn_epoch, self.endpoint
+        lockstep, loop = self._lockstep, asyncio.get_running_loop()
         try:
             while True:
-                data = await ws.recv(decode=False)
-                text, recv_ns = ws.arrivals.popleft()
+                if lockstep is None:
+                    came = await ws.take(BATCH_FRAMES, self._last_batch + BATCH_S - loop.time())
+                else:
+                    came = await ws.take(1)
                 if self._ws is not ws:
                     continue  # we hung up: what still comes lies in the gap that was told then
-                self._last_ns = recv_ns
-                self.frames += 1
-                self._pending.append(Frame(data, text, recv_ns, epoch, endpoint))
+                self._hand_over(came)
                 if lockstep is not None:
-                    self._flush()
                     lockstep.received()
-                elif len(self._pending) >= BATCH_FRAMES:
-                    self._flush()
+                elif len(came) == BATCH_FRAMES:
                     await asyncio.sleep(0)  # a burst must not keep the other connections waiting
-                elif self._flush_timer is None:
-                    self._schedule_flush()
         except ConnectionClosed as exc:
             self._lost(ws, lost_event(exc, self._dialled, self._last_ns, self._secrets.scrub), lockstep)
+
+    def _hand_over(self, came: list[Arrived]) -> None:
+        """Let the sink have a batch."""
+        self._last_batch = asyncio.get_running_loop().time()
+        if not came:
+            return
+        self._last_ns = came[-1][2]
+        self.frames += len(came)
+        self.heartbeat.heard(self._clock.now_ns())
+        try:
+            epoch, endpoint = self._epoch, self.endpoint
+            self._sink.on_frames(self, [Frame(data, text, at_ns, epoch, endpoint) for data, text, at_ns in came])
+        except Exception as exc:
+            # A fault of ours. It must not end in a feed that silently stands still, so it is told as a loss.
+            log.exception("a fault while handling frames of %s", self.endpoint)
+            reason = f"a fault of this client: {type(exc).__name__}"
+            self._end(fsm.Lost(1011, reason, dial=self._dialled, ours=True))
+
+    def _hand_over_rest(self, ws: Wire) -> None:
+        """What came before we hung up counts. (On a virtual clock, who sent it waits for what each message does.)"""
+        if self._lockstep is None:
+            self._hand_over(ws.arrivals.take())
 
     def _lost(self, ws: Wire, lost: fsm.Lost, lockstep: Lockstep | None) -> None:
         with self._clock.awake():
@@ -340,31 +359,10 @@ class Link:
                 lockstep.broken()
             if self._ws is not ws:
                 return  # we hung up ourselves; the session knows
-            self._flush()
+            self._hand_over_rest(ws)
             self._ws = None
             self._stop_pulse()
             self.handle(lost)
-
-    def _schedule_flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        wait = self._last_flush + BATCH_S - loop.time()
-        self._flush_timer = loop.call_soon(self._flush) if wait <= 0 else loop.call_later(wait, self._flush)
-
-    def _flush(self) -> None:
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
-        self._last_flush = asyncio.get_running_loop().time()
-        if self._pending:
-            self.heartbeat.heard(self._clock.now_ns())
-            frames, self._pending = self._pending, []
-            try:
-                self._sink.on_frames(self, frames)
-            except Exception as exc:
-                # A fault of ours. It must not end in a feed that silently stands still, so it is told as a loss.
-                log.exception("a fault while handling frames of %s", self.endpoint)
-                reason = f"a fault of this client: {type(exc).__name__}"
-                self._end(fsm.Lost(1011, reason, dial=self._dialled, ours=True))
 
     def on_control(self, control: Control, recv_ns: int) -> None:
         """A frame without data came (the sink says so, it can tell)."""
@@ -427,7 +425,7 @@ class Link:
         now_ns = self._clock.now_ns()
         if self._ws is None:
             return
-        if self._pending:
+        if self._ws.arrivals:
             self.heartbeat.heard(now_ns)  # something came, and waits to be decoded
         if self.heartbeat.dead(now_ns):
             timeout_s = self._options.heartbeat_timeout_s

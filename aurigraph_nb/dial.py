@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import ssl as ssl_module
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, Protocol, cast
@@ -33,11 +32,13 @@ from websockets.exceptions import (
 from websockets.typing import Subprotocol
 
 from . import session as fsm
+from .arrivals import Arrivals, Arrived
 from .protocols.base import TokenBy
 from .tokens import TokenFailed, is_this_machine
 
 READ_QUEUE = 256
-"""Messages that the library may hold before it stops reading from the socket."""
+"""Messages that may wait to be taken before reading from the socket stops."""
+GO_ON_AT = 64
 
 CLOSE_TIMEOUT_S = 2.0
 
@@ -71,17 +72,22 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wire(Protocol):
-    """An open connection, whatever library holds it. What ends it is told by that library's ConnectionClosed."""
+    """An open connection, whatever library holds it. What ends it is told by the websockets library's
+    ConnectionClosed.
+    """
 
-    arrivals: deque[tuple[bool, int]]
-    """Of each message that :meth:`recv` has yet to give: whether it is text, and when it arrived, ns since 1970 UTC."""
+    arrivals: Arrivals
+    """What came and was not taken yet."""
 
     @property
     def latency(self) -> float:
         """Round trip of the last ping, s; 0 before the first."""
 
-    async def recv(self, decode: Literal[False]) -> bytes:
-        """The next message, as it came."""
+    async def take(self, most: int, patience_s: float = 0.0) -> list[Arrived]:
+        """What came: at least one message, for which it waits, and ``most`` at most.
+
+        :param patience_s: how long it may wait until there are that many
+        """
 
     async def send(self, message: str) -> None: ...
 
@@ -91,22 +97,54 @@ class Wire(Protocol):
 
 
 class Arrival(ClientConnection):
-    """A connection that notes for each message whether it is text, and when it arrived."""
+    """A connection that notes for each message whether it is text, and when it arrived.
+
+    Whole messages are kept here, so that a burst of them is taken without a coroutine a message. Those that come in
+    parts are put together by the library.
+    """
 
     def __init__(self, *args: Any, now_ns: Callable[[], int], alive: Callable[[], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.now_ns, self.alive = now_ns, alive
-        self.arrivals: deque[tuple[bool, int]] = deque()
+        self.arrivals = Arrivals()
+        self._held = False
 
     def process_event(self, event: Any) -> None:
-        if type(event) is ws_frames.Frame and event.opcode is not ws_frames.Opcode.CONT:
-            if event.opcode is ws_frames.Opcode.TEXT:
-                self.arrivals.append((True, self.now_ns()))
-            elif event.opcode is ws_frames.Opcode.BINARY:
-                self.arrivals.append((False, self.now_ns()))
-            else:
-                self.alive()
+        if type(event) is not ws_frames.Frame:
+            super().process_event(event)
+            return
+        opcode = event.opcode
+        if opcode is ws_frames.Opcode.TEXT or opcode is ws_frames.Opcode.BINARY:
+            whole = bytes(event.data) if event.fin else None
+            self.arrivals.put(whole, opcode is ws_frames.Opcode.TEXT, self.now_ns())
+            if len(self.arrivals) > READ_QUEUE and not self._held:
+                self._held = True
+                self.transport.pause_reading()
+                self.arrivals.wake()
+            if whole is not None:
+                return
+        elif opcode is not ws_frames.Opcode.CONT:
+            self.alive()
         super().process_event(event)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.arrivals.end()
+
+    async def take(self, most: int, patience_s: float = 0.0) -> list[Arrived]:
+        """What came, see :meth:`Wire.take`.
+
+        :raises ConnectionClosed: if nothing will come
+        """
+        await self.arrivals.wait(most, patience_s)
+        came = self.arrivals.take(most)
+        if not came:
+            whole = await self.recv(decode=False)  # raises what ended the connection, if nothing is left
+            came = self.arrivals.complete(whole)
+        if self._held and len(self.arrivals) <= GO_ON_AT:
+            self._held = False
+            self.transport.resume_reading()
+        return came
 
 
 class _Attempt(ws_connect):

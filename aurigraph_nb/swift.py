@@ -11,7 +11,6 @@ import contextlib
 import sys
 import time
 import zlib
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,6 +29,7 @@ from websockets.http11 import Response
 from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
+from .arrivals import Arrivals, Arrived
 from .dial import CLOSE_TIMEOUT_S, Options, quiet
 from .tokens import is_this_machine
 
@@ -90,26 +90,22 @@ class Inflate:
 
 
 class Swift(Listener):  # type: ignore[misc]
-    """One connection. Messages lie in wait until :meth:`recv` takes them; of each is noted if it is text, and when it
-    came.
-    """
+    """One connection. Messages lie in wait until they are taken; of each is noted if it is text, and when it came."""
 
     def __init__(
         self, *, now_ns: Callable[[], int], alive: Callable[[], None], max_size: int | None, inflate: Inflate | None
     ) -> None:
         self.now_ns, self.alive = now_ns, alive
-        self.arrivals: deque[tuple[bool, int]] = deque()
         self.latency = 0.0
         """Round trip of the last ping, s; 0 before the first."""
         self._limit = sys.maxsize - 1 if max_size is None else max_size
         self._inflate = inflate
         self._transport: Any = None
-        self._waiting: deque[bytes] = deque()
+        self.arrivals = Arrivals()
         self._parts: list[bytes] = []
         self._size = 0
         self._first: tuple[bool, bool] | None = None  # text, packed: of a message that comes in parts
-        self._taker: asyncio.Future[None] | None = None
-        self._paused = self._over = self._broken = False
+        self._paused = self._broken = False
         self._pinged = 0.0
         self._writable = asyncio.Event()
         self._writable.set()
@@ -138,9 +134,8 @@ class Swift(Listener):  # type: ignore[misc]
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: Any) -> None:
-        self._over = True
         self._writable.set()
-        self._wake()
+        self.arrivals.end()
         self._gone = asyncio.get_running_loop().create_task(self._hear(transport))
 
     def pause_writing(self) -> None:
@@ -157,19 +152,10 @@ class Swift(Listener):  # type: ignore[misc]
     # Frames
 
     def _put(self, text: bool, data: bytes) -> None:
-        self.arrivals.append((text, self.now_ns()))
-        self._waiting.append(data)
-        if self._taker is not None:
-            self._wake()
-        if len(self._waiting) > MAX_WAITING and not self._paused:
+        self.arrivals.put(data, text, self.now_ns())
+        if len(self.arrivals) > MAX_WAITING and not self._paused:
             self._paused = True
             self._transport.underlying_transport.pause_reading()
-
-    def _wake(self) -> None:
-        if self._taker is not None:
-            if not self._taker.done():
-                self._taker.set_result(None)
-            self._taker = None
 
     def _assemble(self, kind: int, frame: Any) -> None:
         if (kind == CONTINUATION) is (self._first is None):
@@ -209,20 +195,19 @@ class Swift(Listener):  # type: ignore[misc]
 
     # What a link asks for
 
-    async def recv(self, decode: bool = False) -> bytes:
-        """The next message, as it came.
+    async def take(self, most: int, patience_s: float = 0.0) -> list[Arrived]:
+        """What came: at least one message, for which it waits, and ``most`` at most.
 
-        :raises ConnectionClosed: if none will come
+        :param patience_s: how long it may wait until there are that many
+        :raises ConnectionClosed: if nothing will come
         """
-        while not self._waiting:
-            if self._over:
-                raise self._end()
-            self._taker = asyncio.get_running_loop().create_future()
-            await self._taker
-        if self._paused and len(self._waiting) <= GO_ON_AT and not self._over:
-            self._paused = False
-            self._transport.underlying_transport.resume_reading()
-        return self._waiting.popleft()
+        await self.arrivals.wait(most, patience_s)
+        came = self.arrivals.take(most)
+        if not came:
+            raise self._end()
+        if self._paused and len(self.arrivals) <= GO_ON_AT:
+            self._resume()
+        return came
 
     async def send(self, message: str) -> None:
         """Send a text message; waits while the server does not read.
@@ -255,12 +240,12 @@ class Swift(Listener):  # type: ignore[misc]
 
     def _resume(self) -> None:
         """Read on, so that the server's close is seen."""
-        if self._paused and not self._over:
+        if self._paused and not self.arrivals.over:
             self._paused = False
             self._transport.underlying_transport.resume_reading()
 
     async def _open(self) -> None:
-        if self._over or self._transport.is_close_frame_sent or self._transport.is_disconnected:
+        if self.arrivals.over or self._transport.is_close_frame_sent or self._transport.is_disconnected:
             raise self._end()
 
     def _end(self) -> ConnectionClosed:

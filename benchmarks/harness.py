@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
@@ -33,10 +34,11 @@ def run(
 
 def machine() -> dict[str, Any]:
     """What it ran on: ratios travel between machines, figures do not."""
-    packages = ("aurigraph-nb", "websockets", "pyarrow", "pandas", "zstandard", "msgspec")
+    packages = "websockets picows uvloop msgspec zstandard pyarrow pandas polars duckdb dask".split()
     return {
         "python": platform.python_version(),
         "system": platform.system(),
+        "cores": os.cpu_count(),
         "packages": {package: _version(package) for package in packages},
     }
 
@@ -48,12 +50,17 @@ def _version(package: str) -> str | None:
         return None
 
 
-def options(description: str) -> argparse.Namespace:
-    """``--json`` prints one object alone, ``--full`` takes the large size, ``--rounds`` how often."""
+def options(description: str, **sizes: int) -> argparse.Namespace:
+    """``--json`` prints one object alone, ``--full`` takes the large size, ``--rounds`` how often.
+
+    :param sizes: more options, whole numbers, with their defaults
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--full", action="store_true", help="the large size, which takes longer")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the medians are told (at least 3)")
+    for name, default in sizes.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default: {default:,}")
     chosen = parser.parse_args()
     chosen.rounds = max(3, chosen.rounds)
     return chosen

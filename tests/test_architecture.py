@@ -25,7 +25,7 @@ SOURCES = {
 LAYERS = {
     0: {"errors", "schema"},
     1: {"protocols", "session", "gaps", "columns", "losses", "state"},
-    2: {"durations", "clock", "iothread", "tokens", "dial", "swift", "client", "recording", "rest", "node"},
+    2: {"arrivals", "durations", "clock", "iothread", "tokens", "dial", "swift", "client", "recording", "rest", "node"},
     3: {
         "alerts",
         "checks",
@@ -232,14 +232,33 @@ WATCHED_IMPORT = """
     seen.clear()
     before = threading.active_count()
     import aurigraph_nb
+    assert not {"aurigraph_nb.cli", "aurigraph_nb.analytics", "aurigraph_nb.widgets"} & set(sys.modules)
+    assert aurigraph_nb.Dashboard and aurigraph_nb.analytics  # what is loaded late does no more than the rest
     assert threading.active_count() == before, threading.enumerate()
     assert not seen, seen
-    assert "aurigraph_nb.cli" not in sys.modules
 """
 
 
 def test_importing_the_package_starts_no_thread_and_opens_no_socket():
     line = [sys.executable, "-c", textwrap.dedent(WATCHED_IMPORT)]
+    result = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+
+
+WITHOUT_WIDGETS = """
+    import sys
+    import aurigraph_nb as ag
+
+    assert "Dashboard" in dir(ag)
+    with ag.sample(duration="2s", seed=7) as recording, ag.replay(recording, speed="max", paused=True) as feed:
+        assert "ipywidgets" not in sys.modules
+        alert = ag.alert(feed.metrics, lambda row: True, "banner")
+        assert alert._repr_mimebundle_() and "aurigraph_nb.widgets.banner" in sys.modules
+"""
+
+
+def test_widgets_are_loaded_by_whoever_asks_for_one_first():
+    line = [sys.executable, "-c", textwrap.dedent(WITHOUT_WIDGETS)]
     result = subprocess.run(line, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
 

@@ -42,6 +42,8 @@ class Plan(NamedTuple):
     """Names whose unit the shape does not tell."""
     unnamed: tuple[str, ...]
     """Names that stand for no column."""
+    columns: frozenset[str]
+    """The columns that are read."""
 
 
 class Table:
@@ -82,7 +84,8 @@ class Table:
             if len(spelled) > 1 and shape is None and name not in read:
                 doubtful.append(name)
         unnamed = tuple(name for name in names if name not in read and name not in doubtful)
-        return Plan(shape, tuple((w, c, r) for c, (w, r) in chosen.items()), tuple(doubtful), unnamed)
+        fields = tuple((wire, column, read) for column, (wire, read) in chosen.items())
+        return Plan(shape, fields, tuple(doubtful), unnamed, frozenset(chosen))
 
 
 class Reading:
@@ -122,6 +125,8 @@ class Reading:
 
 def fits_decimal(digits: str) -> int | None:
     """The whole number that ``digits`` spells, if decimal128(38, 0) takes it."""
+    if len(digits) <= 38 and digits.isascii() and digits.isdigit():
+        return int(digits)
     body = digits[1:] if digits[:1] in ("-", "+") else digits
     if not (body.isascii() and body.isdigit()) or len(body) > 128:
         return None

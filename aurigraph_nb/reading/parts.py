@@ -39,7 +39,8 @@ def row_groups(path: Path, schema: pa.Schema, part: TopicPart, instead: Instead 
     metadata = _metadata(path)
     if metadata.num_rows != part.rows:
         raise RecordingCorrupt(f"{path} has {metadata.num_rows:,} rows; the manifest says {part.rows:,}")
-    missing = [f.name for f in schema if f.name not in metadata.schema.to_arrow_schema().names and not f.nullable]
+    there = set(metadata.schema.to_arrow_schema().names)
+    missing = [f.name for f in schema if f.name not in there and not f.nullable]
     if missing:
         raise RecordingCorrupt(f"{path} lacks the columns {', '.join(missing)}")
     chunks, first = [], 0

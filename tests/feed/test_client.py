@@ -7,13 +7,14 @@ import socket
 import ssl
 
 import pytest
+from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
 from websockets.frames import Close
 from websockets.http11 import Response
 
 from aurigraph_nb import session as fsm
-from aurigraph_nb.dial import Options, lost_event, outcome
+from aurigraph_nb.dial import READ_QUEUE, Options, lost_event, open_connection, outcome
 from aurigraph_nb.tokens import Secrets, TokenFailed, token_of
 
 
@@ -88,3 +89,68 @@ def test_a_secret_is_known_in_a_url_in_json_and_cut_off():
     assert secrets.scrub("preview long-sec") == "preview ***"
     assert secrets.scrub("x=1 long") == "x=1 long"
     assert "abc" not in repr(Options(headers={"Authorization": "abc"}, token="abc"))
+
+
+async def received(handle, most):
+    """What a connection brings from a server that does ``handle(ws)``, and what ended it."""
+    came, portions = [], []
+    async with serve(handle, "127.0.0.1", 0) as server, asyncio.timeout(30):
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        times = iter(range(10**6))
+        wire = await open_connection(
+            url, Options(), {}, subprotocols=(), now_ns=lambda: next(times), alive=lambda: None
+        )
+        try:
+            while True:
+                portion = await wire.take(most)
+                portions.append(len(portion))
+                came += portion
+        except ConnectionClosedError as ended:
+            return came, portions, ended
+
+
+@pytest.mark.parametrize("most", [1, 3, 1_000])
+def test_messages_whole_and_in_parts_come_in_their_order_before_the_end(most):
+    async def handle(ws):
+        for message in (b"\xff", "a", ["b", "c", "d"], "e", [b"f", b"g"]):
+            await ws.send(message)
+        await ws.close(1011, "done")
+
+    came, portions, ended = asyncio.run(received(handle, most))
+    assert [message[:2] for message in came] == [
+        (b"\xff", False),
+        (b"a", True),
+        (b"bcd", True),
+        (b"e", True),
+        (b"fg", False),
+    ]
+    assert [at for _, _, at in came] == sorted(at for _, _, at in came)
+    assert max(portions) <= most and ended.rcvd.code == 1011
+
+
+def test_reading_goes_on_after_more_came_than_may_wait():
+    count = 40 * READ_QUEUE
+
+    async def handle(ws):
+        for number in range(count):
+            await ws.send(str(number))
+        await ws.close(1011)
+
+    came, portions, _ = asyncio.run(received(handle, 2 * READ_QUEUE))
+    assert [data for data, _, _ in came] == [str(number).encode() for number in range(count)]
+    assert max(portions) > 1
+
+
+def test_a_message_of_which_the_end_never_came_is_none():
+    async def handle(ws):
+        await ws.send("whole")
+
+        async def parts():
+            yield "begun"
+            ws.transport.abort()
+            yield "never"
+
+        await ws.send(parts())
+
+    came, _, ended = asyncio.run(received(handle, 10))
+    assert [data for data, _, _ in came] == [b"whole"] and ended.rcvd is None

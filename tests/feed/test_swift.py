@@ -98,7 +98,7 @@ class Case:
 
     async def take(self, count):
         """Messages, and whether each was text."""
-        return [(await self.wire.recv(), self.wire.arrivals.popleft()[0]) for _ in range(count)]
+        return [(data, text) for _ in range(count) for data, text, _ in await self.wire.take(1)]
 
     def over(self):
         self.transport.is_disconnected = True
@@ -117,17 +117,19 @@ def on_a_loop(test):
 async def test_text_and_binary_are_told_apart_and_each_has_its_time():
     case = Case()
     case.come(Frame(TEXT, b"a"), Frame(BINARY, b"\xff"), Frame(TEXT, b"\xff"))
-    assert list(case.wire.arrivals) == [(True, 1), (False, 2), (True, 3)]
-    assert [await case.wire.recv() for _ in range(3)] == [b"a", b"\xff", b"\xff"]
+    assert await case.wire.take(2) == [(b"a", True, 1), (b"\xff", False, 2)]
+    assert await case.wire.take(2) == [(b"\xff", True, 3)]
 
 
 @on_a_loop
 async def test_a_message_in_parts_is_one_and_control_frames_may_come_between():
     case = Case()
     case.come(Frame(TEXT, b"a", fin=False), Frame(PING, b"?"), Frame(CONTINUATION, b"b", fin=False))
-    assert not case.wire.arrivals
+    early = asyncio.create_task(case.take(1))
+    await asyncio.sleep(0)
+    assert not early.done()
     case.come(Frame(CONTINUATION, b"c"), Frame(BINARY, b"d"))
-    assert await case.take(2) == [(b"abc", True), (b"d", False)]
+    assert [*await early, *await case.take(1)] == [(b"abc", True), (b"d", False)]
     assert ("pong", b"?") in case.transport.did and case.signs == 1
 
 
@@ -152,7 +154,7 @@ async def test_who_breaks_a_rule_is_told_the_code_and_nothing_more_of_him_counts
     case.over()
     assert await case.take(1) == [(b"good", True)]
     with pytest.raises(ConnectionClosedError) as caught:
-        await case.wire.recv()
+        await case.wire.take(1)
     assert caught.value.rcvd is None and caught.value.sent.code == code
 
 
@@ -168,7 +170,7 @@ async def test_a_close_is_answered_and_told_after_what_came_before_it(code, kind
     case.over()
     assert await case.take(1) == [(b"last", True)]
     with pytest.raises(kind) as caught:
-        await case.wire.recv()
+        await case.wire.take(1)
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (code, "why")
     for ask in (case.wire.send("x"), case.wire.ping()):
         with pytest.raises(kind):
@@ -178,7 +180,7 @@ async def test_a_close_is_answered_and_told_after_what_came_before_it(code, kind
 @on_a_loop
 async def test_a_connection_that_is_cut_has_no_code():
     case = Case()
-    waiting = asyncio.create_task(case.wire.recv())
+    waiting = asyncio.create_task(case.wire.take(1))
     await asyncio.sleep(0)
     case.over()
     with pytest.raises(ConnectionClosedError) as caught:
@@ -189,7 +191,7 @@ async def test_a_connection_that_is_cut_has_no_code():
 @on_a_loop
 async def test_who_gives_up_waiting_takes_no_message_along():
     case = Case()
-    impatient = asyncio.create_task(case.wire.recv())
+    impatient = asyncio.create_task(case.wire.take(1))
     await asyncio.sleep(0)
     impatient.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -203,9 +205,9 @@ async def test_reading_stops_while_too_much_waits_and_goes_on_when_it_was_taken(
     case = Case()
     case.come(*[Frame(TEXT, b"x")] * (swift.MAX_WAITING + 5))
     assert case.transport.did == ["pause"]
-    await case.take(swift.MAX_WAITING + 5 - swift.GO_ON_AT)
+    await case.wire.take(swift.MAX_WAITING + 4 - swift.GO_ON_AT)
     assert case.transport.did == ["pause"]
-    await case.take(1)
+    await case.wire.take(1)
     assert case.transport.did == ["pause", "resume"]
 
 
