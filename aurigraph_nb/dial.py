@@ -107,13 +107,15 @@ class Arrival(ClientConnection):
         super().__init__(*args, **kwargs)
         self.now_ns, self.alive = now_ns, alive
         self.arrivals = Arrivals()
-        self._held = False
+        self._held = self._leaving = False
 
     def process_event(self, event: Any) -> None:
         if type(event) is not ws_frames.Frame:
             super().process_event(event)
             return
         opcode = event.opcode
+        if self._leaving and opcode not in ws_frames.CTRL_OPCODES:
+            return  # read on, to the server's close; nobody takes what comes before it
         if opcode is ws_frames.Opcode.TEXT or opcode is ws_frames.Opcode.BINARY:
             whole = bytes(event.data) if event.fin else None
             self.arrivals.put(whole, opcode is ws_frames.Opcode.TEXT, self.now_ns())
@@ -141,10 +143,20 @@ class Arrival(ClientConnection):
         if not came:
             whole = await self.recv(decode=False)  # raises what ended the connection, if nothing is left
             came = self.arrivals.complete(whole)
-        if self._held and len(self.arrivals) <= GO_ON_AT:
+        if len(self.arrivals) <= GO_ON_AT:
+            self._read_on()
+        return came
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close. What still comes is dropped, so that the server's answer is read."""
+        self._leaving = True
+        self._read_on()
+        await super().close(code, reason)
+
+    def _read_on(self) -> None:
+        if self._held:
             self._held = False
             self.transport.resume_reading()
-        return came
 
 
 class _Attempt(ws_connect):

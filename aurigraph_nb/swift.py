@@ -105,7 +105,7 @@ class Swift(Listener):  # type: ignore[misc]
         self._parts: list[bytes] = []
         self._size = 0
         self._first: tuple[bool, bool] | None = None  # text, packed: of a message that comes in parts
-        self._paused = self._broken = False
+        self._paused = self._broken = self._leaving = False
         self._pinged = 0.0
         self._writable = asyncio.Event()
         self._writable.set()
@@ -118,7 +118,7 @@ class Swift(Listener):  # type: ignore[misc]
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         kind = frame.msg_type
-        if self._broken:
+        if self._broken or (self._leaving and kind in (TEXT, BINARY, CONTINUATION)):
             return
         if frame.fin and self._first is None and not frame.rsv1 and (kind in (TEXT, BINARY)):
             self._put(kind == TEXT, frame.get_payload_as_bytes())
@@ -228,7 +228,8 @@ class Swift(Listener):  # type: ignore[misc]
         self._transport.send_ping(b"ag")
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close, in good order if the server answers in time."""
+        """Close, in good order if the server answers in time. What still comes is dropped, so that this is read."""
+        self._leaving = True
         self._resume()
         self._say_close(code, reason)
         try:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 
 import pytest
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosedError, InvalidHandshake, InvalidMessage, InvalidStatus, InvalidURI
+from websockets.exceptions import (
+    ConnectionClosed,
+    ConnectionClosedError,
+    InvalidHandshake,
+    InvalidMessage,
+    InvalidStatus,
+    InvalidURI,
+)
 from websockets.frames import Close
 from websockets.http11 import Response
 
@@ -154,3 +162,34 @@ def test_a_message_of_which_the_end_never_came_is_none():
 
     came, _, ended = asyncio.run(received(handle, 10))
     assert [data for data, _, _ in came] == [b"whole"] and ended.rcvd is None
+
+
+@pytest.mark.parametrize("transport", ["websockets", "picows"])
+def test_a_close_is_answered_although_reading_had_stopped(transport):
+    if transport == "picows":
+        pytest.importorskip("picows", reason="the extra [fast] is not installed")
+    said = []
+
+    async def handle(ws):
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await ws.send("x" * 10_000)
+        await ws.wait_closed()
+        said.append(ws.close_code)
+
+    async def hang_up():
+        async with serve(handle, "127.0.0.1", 0) as server, asyncio.timeout(30):
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            options = Options(transport=transport, compression=None)
+            wire = await open_connection(url, options, {}, subprotocols=(), now_ns=lambda: 0, alive=lambda: None)
+            socket_of = wire.transport if transport == "websockets" else wire._transport.underlying_transport
+            while socket_of.is_reading():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+            await wire.close(1000, "enough")
+            wire.arrivals.take()
+            with pytest.raises(ConnectionClosed) as caught:
+                await wire.take(1_000)
+            assert caught.value.rcvd.code == 1000
+
+    asyncio.run(hang_up())
+    assert said == [1000]
