@@ -149,7 +149,7 @@ def align(
     it is the last number told by the end of the bin, at most ``hold`` old then (None: of any age), and not from before
     a gap: right for streams that speak on change. With ``on_gap="nan"`` a cell is NaN where a gap of its stream touches
     the bin. The span is the one that all streams share, unless ``start`` and ``end`` are given. ``value`` is the share
-    (0-1) of rows without a NaN.
+    (0-1) of rows in which each stream has a number.
 
     Plain means, or last values, of what was seen; nothing is interpolated. Assumes one clock for all streams, as server
     times of one node have.
@@ -203,8 +203,8 @@ def align(
             data[f"{title}.{column}"] = np.where(hidden, np.nan, cells)
     data |= {f"{t}.coverage": p.holes.covered(starts, starts + every_ns) for t, p in zip(titles, got, strict=True)}
     table = pd.DataFrame(data)
-    cells = table[[c for c in table.columns if c != "timestamp"]].to_numpy(float)
-    value = float(np.isfinite(cells).all(axis=1).mean()) if len(table) else None
+    speaks = [table[[f"{t}.{c}" for c in cs]].notna().any(axis=1) for t, cs in zip(titles, chosen, strict=True)]
+    value = float(np.logical_and.reduce(speaks).mean()) if len(table) else None
     known = [p.coverage for p in got if p.coverage is not None]
     name = "Bins in which all streams speak"
     coverage = min(known) if known else None

@@ -77,7 +77,9 @@ class Result:
 
     def _html(self) -> str:
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        head = self.table.head(SHOWN_ROWS).to_html(escape=True, border=0, index=False, na_rep="–")
+        rows = self.table.head(SHOWN_ROWS)
+        whole = {name: "{:,}".format for name, kind in rows.dtypes.items() if getattr(kind, "kind", "") in "iu"}
+        head = rows.to_html(escape=True, border=0, index=False, na_rep="–", float_format=_in_a_table, formatters=whole)
         more = len(self.table) - SHOWN_ROWS
         left = f"<p>… and {more:,} more rows in <code>.table</code></p>" if more > 0 else ""
         lists = f"<ul>{notes}</ul>" if notes else ""
@@ -101,6 +103,11 @@ def number(value: float | int | Decimal | None, digits: int = 5) -> str:
         scale = 10 ** (len(str(int(size))) - digits)
         return f"{round(float(value) / scale) * scale:,}"
     return f"{value:,.{digits}g}"
+
+
+def _in_a_table(value: float) -> str:
+    """A number as a notebook shows it in a table; ``.table`` has all digits."""
+    return number(value, digits=6)
 
 
 def reading(

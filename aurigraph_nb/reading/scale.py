@@ -158,7 +158,7 @@ class Database:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._open: list[duckdb.DuckDBPyConnection] = []  # one at most
         self._closing: Callable[[], object] = bool
 
     def sql(self, query: str, topics: Mapping[str, tuple[pa.Schema, Sequence[Stretch]]], gaps: GapBook) -> Any:
@@ -171,22 +171,22 @@ class Database:
         if not isinstance(query, str):
             raise BadOptionType(f"query={query!r}: a text in SQL was expected")
         with self._lock:
-            if self._connection is None:
-                self._connection = connection = self._made(topics, gaps)
-                # Widgets keep what they show for ever, and DuckDB complains of what is open at the end of the process.
-                self._closing = weakref.finalize(self, connection.close)
+            if not self._open:
+                self._open.append(self._made(topics, gaps))
+                # Widgets keep what they show for ever, and DuckDB complains of what is there at the end of the process.
+                self._closing = weakref.finalize(self, _let_go, self._open)
             duckdb = _need("duckdb", "sql()", "DuckDB")
+            (connection,) = self._open
             try:
-                return self._connection.sql(query)
+                return connection.sql(query)
             except duckdb.IOException as error:
                 raise RecordingError(f"sql: {error}") from error
             except duckdb.Error as error:
-                raise query_error(str(error), query, _columns(self._connection)) from error
+                raise query_error(str(error), query, _columns(connection)) from error
 
     def close(self) -> None:
         """Forget the views; they are made anew at the next query."""
         with self._lock:
-            self._connection = None
             self._closing()
 
     def _made(self, topics: Mapping[str, tuple[pa.Schema, Sequence[Stretch]]], gaps: GapBook) -> Any:
@@ -199,6 +199,12 @@ class Database:
             del name
             _view(connection, view, schema, stretches)
         return connection
+
+
+def _let_go(held: list[Any]) -> None:
+    """Close what is held, and keep no reference to it."""
+    while held:
+        held.pop().close()
 
 
 def _columns(connection: Any) -> dict[str, list[str]]:

@@ -75,6 +75,14 @@ def test_last_carries_forward_but_not_for_ever_and_not_over_a_gap():
     ] == pytest.approx(0.8)
 
 
+def test_a_stream_speaks_where_it_tells_any_number():
+    never = frame(range(4), tps=[1.0, 2.0, np.nan, 4.0]).assign(memory_percent=np.nan)
+    result = analytics.align(never, frame(range(4), r=[1.0, 2.0, 3.0, 4.0]), names=["m", "c"])
+    assert result.value == 0.75 and result.table["m.memory_percent"].isna().all()
+    hidden = analytics.align(never, frame(range(4), r=[1.0] * 4), names=["m", "c"], gaps=[None, hole(0.2, 0.4)])
+    assert hidden.value == 0.5
+
+
 def test_streams_that_share_no_time_give_no_rows():
     result = analytics.align(frame([0, 1], v=[1.0, 2.0]), frame([50, 51], v=[1.0, 2.0]))
     assert result.value is None and "share no time" in repr(result)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import re
 from decimal import Decimal
 
 import pandas as pd
@@ -37,6 +38,21 @@ def test_text_of_the_data_is_shown_as_text():
 def test_a_notebook_shows_the_first_rows_and_says_how_many_are_left():
     shown = make(pd.DataFrame({"x": range(1_000)}))._repr_mimebundle_()["text/html"]
     assert shown.count("<tr") == 11 and "990 more rows" in shown
+
+
+def test_the_numbers_of_a_table_are_shown_as_people_read_them():
+    table = pd.DataFrame(
+        {
+            "tps": [1131610.0, 2.33],
+            "p_value": [3.097078e-63, 1.0],
+            "bytes": [38555211, 7],
+            "low_ms": [float("nan"), 0.0333333333],
+            "sum": [Decimal("64266081460412896520005"), Decimal(1)],
+        }
+    )
+    cells = re.findall("<td>(.*?)</td>", make(table)._repr_mimebundle_()["text/html"])
+    assert cells[:5] == ["1,131,610", "3.09708e-63", "38,555,211", "–", "64266081460412896520005"]
+    assert cells[5:] == ["2.33", "1", "7", "0.0333333", "1"]
 
 
 @pytest.mark.parametrize(

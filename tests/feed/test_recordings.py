@@ -211,6 +211,22 @@ def test_opening_a_recording_needs_no_io_thread_and_no_socket(disk):
     assert done.returncode == 0, done.stderr
 
 
+ASKS_AND_ENDS = """
+import sys
+import aurigraph_nb as ag
+recording = ag.open_recording(sys.argv[1])
+assert recording.sql("SELECT count(*) FROM metrics").fetchall() == [(180,)]
+controls = ag.ReplayControls(ag.replay(recording))
+"""
+
+
+def test_a_script_that_asked_in_sql_and_showed_a_replay_ends_without_a_word(disk):
+    done = subprocess.run(
+        [sys.executable, "-c", ASKS_AND_ENDS, str(disk.path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_naming_and_counting_read_no_rows(disk, monkeypatch):
     recording = open_recording(disk.path)
     monkeypatch.setattr(Rows, "batches", lambda *_, **__: pytest.fail("rows were read"))
