@@ -61,8 +61,13 @@ class Copying(threading.Thread):
         self._news = threading.Condition()
         self._asked = self._finishing = False
         self._hurry = threading.Event()
-        self.error: str | None = None
-        """Why the last attempt failed; None if it did not."""
+        self._failed: str | None = None
+        self._let_go: str | None = None  # stays, whatever an attempt that ends after it says
+
+    @property
+    def error(self) -> str | None:
+        """Why not everything is there: why the last attempt failed, or that it was not waited for; None if it is."""
+        return self._let_go or self._failed
 
     def copy(self) -> None:
         """Something new was sealed."""
@@ -81,12 +86,12 @@ class Copying(threading.Thread):
             self._asked = self._finishing = True
             self._news.notify_all()
         if not self._wait_for_end():
-            self._mirror.stop()
-            self.error = (
+            self._let_go = (
                 f"{self._mirror.url} did not take everything in time ({self._mirror.waiting:,} sealed segments are not "
                 "there, or not known to be); the next recorder with this mirror copies them"
             )
-            log.warning("copying a recording: %s", self.error)
+            self._mirror.stop()
+            log.warning("copying a recording: %s", self._let_go)
 
     def _wait_for_end(self) -> bool:
         """Whether the thread has ended; False if it was not worth while to wait on."""
@@ -122,7 +127,7 @@ class Copying(threading.Thread):
         failed = {name: told for name in self._names if (told := self._sync(name)) is not None}
         earlier = [name for name in self._names[:-1] if name in failed]
         self._names = (*earlier, self._names[-1])  # those of them that are over there were at their end
-        self.error = next(iter(failed.values()), None)
+        self._failed = next(iter(failed.values()), None)
         return not failed
 
     def _sync(self, name: str) -> str | None:

@@ -286,6 +286,15 @@ def test_a_mirror_is_let_go_when_it_takes_no_file_and_after_a_while_in_any_case(
         assert mirror.stopped.is_set()
 
 
+def test_that_a_mirror_was_let_go_stays_told_although_its_last_attempt_ends_well_after_that():
+    mirror = Slow(files=1, every_s=60)
+    copying = Copying(mirror, None, ("test",), patience_s=0.05, most_s=60)
+    copying.start()
+    copying.finish()
+    copying.join(10)
+    assert not copying.is_alive() and "did not take everything" in copying.error
+
+
 class Picky(Slow):
     """A mirror that refuses what some recorders left."""
 
