@@ -81,6 +81,7 @@ def parse_time(value: Moment, *, option: str = "time") -> int:
     try:
         return int(stamp.as_unit("ns").value)
     except ValueError as error:
+        _refuse_duration(value, option)  # of "30s" pandas makes the year 30
         raise BadOption(f"{option}={value!r} lies outside the years 1678 to 2261.") from error
 
 
@@ -231,6 +232,15 @@ def _timedelta_ns(value: Any, option: str) -> int:
         raise BadOption(f"{option}={value!r} is no duration; {_expected(value, _DURATION_TEXT, _DURATION)}.") from error
 
 
+def _refuse_duration(value: Any, option: str) -> None:
+    """Say what is wrong with a duration where a time was expected: in a recording it would be one.
+
+    :raises BadOption: if it is a duration
+    """
+    if isinstance(value, str) and _number(value) is None and _text_offset_ns(value, option) is not None:
+        raise BadOption(f"{option}={value!r} is a duration, and here is no start to count from; {_TIME_TEXT}.")
+
+
 def _timestamp(value: Any, option: str) -> pd.Timestamp:
     if not isinstance(value, str | date | np.datetime64):
         raise BadOptionType(f"{option}={value!r} is no time; {_TIME}.")
@@ -243,6 +253,7 @@ def _timestamp(value: Any, option: str) -> pd.Timestamp:
     try:
         stamp = pd.Timestamp(value)
     except (ValueError, OverflowError) as error:
+        _refuse_duration(value, option)
         raise BadOption(f"{option}={value!r} is no time; {_expected(value, _TIME_TEXT, _TIME)}.") from error
     if pd.isna(stamp):
         raise BadOption(f"{option}={value!r} is empty; {_expected(value, _TIME_TEXT, _TIME)}.")

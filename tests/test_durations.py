@@ -194,6 +194,12 @@ def test_a_time_outside_is_refused_with_how_it_was_read_and_what_there_is(told, 
     assert "'30s'" in words and "negative ones count back from its end" in words
 
 
+@pytest.mark.parametrize("value", ["30s", "5min", "-30s", "1h30m", "2 days"])
+def test_a_duration_where_nothing_begins_is_called_one(value):
+    with pytest.raises(BadOption, match="is a duration, and here is no start to count from; expected one such as"):
+        parse_time(value)
+
+
 def test_where_times_outside_are_allowed_those_from_the_start_are_not():
     assert time_within("2025-01-01", FIRST, LAST, inside=False) < FIRST
     with pytest.raises(BadOption, match="91 s after its start"):

@@ -182,7 +182,7 @@ def closing_line(progress: Progress) -> str:
         lines.insert(0, f"The recording ended early: {plain(progress.error, ERROR_CHARS)}")
     if progress.sealing_error is not None:
         told = plain(progress.sealing_error, ERROR_CHARS)
-        lines.append(f"Not everything could be sealed or mirrored ({told}); the journal has all of it.")
+        lines.append(f"Not everything could be sealed or mirrored ({told}); the journal has all that was written.")
     return "\n".join(lines)
 
 

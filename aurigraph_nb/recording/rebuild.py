@@ -2,13 +2,15 @@
 
 Nothing of old Parquet files is believed, so a decoder that knows more than the one of the day reads old feeds anew.
 What is being rebuilt is first taken out of its manifest: it counts as unsealed, and reads out of its journal, until it
-is sealed again. So whoever is killed in between leaves a whole recording.
+is sealed again. So whoever is killed in between leaves a whole recording. One thing is believed: where a journal has
+lost lines since it was sealed, the Parquet files of that segment are all that is left of them, and stay.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -51,6 +53,9 @@ class Rebuilt(msgspec.Struct, frozen=True, kw_only=True):
 
 def rebuild(directory: Directory, recorder: str | None = None) -> Rebuilt:
     """Seal all segments anew, out of their journals; whatever Parquet and manifests say.
+
+    A segment whose journal lost lines since it was sealed is told of, and keeps the Parquet files that it has; so does
+    the one after it, which cannot be decoded as it was without them.
 
     :param recorder: rebuild only this one's segments
     :raises RecordingInUse: if ``recorder`` is at work
@@ -155,13 +160,51 @@ def _rebuild_one(work: _Work) -> None:
     old = work.manifest(anew=True)
     if old is None:
         return
-    packed = {entry.number: (entry.bytes, entry.sha256) for entry in old.segments}
+    there = {segment.number: segment.path for segment in work.segments}
+    as_sealed = {e.number for e in old.segments if e.number in there and _is_as_sealed(there[e.number], e)}
+    kept = _kept(work, old.segments, there, as_sealed)
     sealer = Sealer(work.directory, old)
-    sealer.note(segments=())
-    for segment in work.segments:
-        as_sealed = packed.get(segment.number) == size_and_sha256(segment.path)
-        work.seal(sealer, segment.number, repack=not as_sealed)
+    sealer.note(segments=tuple(entry for entry in old.segments if entry.number in kept))
+    for number in there:
+        if number not in kept:
+            work.seal(sealer, number, repack=number not in as_sealed)
     _remove_others(work, {part.path for entry in sealer.manifest.segments for part in entry.parts})
+
+
+def _is_as_sealed(path: Path, entry: SegmentEntry) -> bool:
+    return size_and_sha256(path) == (entry.bytes, entry.sha256)
+
+
+def _kept(
+    work: _Work, entries: Sequence[SegmentEntry], there: Mapping[int, Path], as_sealed: Collection[int]
+) -> frozenset[int]:
+    """Segments that sealing would make poorer: those that lost lines, and those after them, which hang on these."""
+    kept: set[int] = set()
+    before_is_poorer = False
+    for entry in entries:
+        poorer = entry.number not in as_sealed and _is_poorer(work, there.get(entry.number), entry)
+        if poorer or (before_is_poorer and entry.number in as_sealed):
+            kept.add(entry.number)
+        before_is_poorer = poorer
+    return frozenset(kept)
+
+
+def _is_poorer(work: _Work, path: Path | None, entry: SegmentEntry) -> bool:
+    """Whether a journal has lost lines since it was sealed; what it says no more, its Parquet files may say still."""
+    stay = "its Parquet files stay as they are"
+    if path is None:
+        work.problems.append(RecordingCorrupt(f"{entry.journal} is missing; {stay}."))
+        return True
+    try:
+        found = journal.scan(path)
+    except FileError as exc:
+        work.problems.append(RecordingCorrupt(f"{exc} So {stay}."))
+        return True
+    if found.lines >= entry.lines:
+        return False
+    lost = f"{found.lines:,} of the {entry.lines:,} lines that it was sealed with can be read"
+    work.problems.append(RecordingCorrupt(f"{path} is damaged: {lost}; {stay}."))
+    return True
 
 
 def _seal_left_of_one(work: _Work) -> None:

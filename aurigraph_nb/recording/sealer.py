@@ -149,6 +149,9 @@ class Sealer:
             return digest
         warm = self._to_warm(segment, digest)
         for earlier in warm:
+            if not self._journal(earlier).exists():
+                digest.hole(f"{self._journal(earlier).name} is missing")
+                continue
             for _ in digest_segment(self._journal(earlier), digest):
                 digest.drain()
         if warm and self._manifest.entry(warm[-1]) is not None:

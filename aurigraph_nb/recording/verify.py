@@ -188,7 +188,7 @@ class _Check:
         if segment.live:
             return
         if scan.end is None and segment.cut is None and scan.head is not None:
-            self.note(segment, segment.path, "unfinished", "its recorder ended suddenly; recover() sees to it")
+            self.note(segment, segment.path, "unfinished", "its recorder ended suddenly; rebuild() makes it whole")
         if segment.cut is not None and scan.lines != segment.cut.lines:
             said = f"{scan.lines:,} lines; there were {segment.cut.lines:,} when it was recovered"
             self.note(segment, segment.path, "count", said)

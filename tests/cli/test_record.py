@@ -144,7 +144,7 @@ def test_a_long_error_is_shown_whole_and_leaves_the_headings_alone():
 
 def test_what_was_not_sealed_is_told():
     progress = msgspec.structs.replace(NOW, sealing_error="no network", frames=1, rows=1)
-    assert "could be sealed or mirrored (no network)" in closing_line(progress)
+    assert "could be sealed or mirrored (no network); the journal has all that was written." in closing_line(progress)
     assert "Recorded 1 frame (1 row, 7.0 MB)" in closing_line(progress)
 
 

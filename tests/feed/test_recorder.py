@@ -457,8 +457,7 @@ def test_a_slow_disk_costs_frames_which_are_counted_and_the_ordinals_stay_right(
     async def script(ws):
         for i in range(400):
             await ws.send(metrics(i))
-        while not more.is_set():
-            await hold_a_moment()
+        assert await asyncio.to_thread(more.wait, 30)
         for i in range(400, 410):
             await ws.send(metrics(i))
         await ws.wait_closed()
@@ -485,10 +484,6 @@ def test_a_slow_disk_costs_frames_which_are_counted_and_the_ordinals_stay_right(
     assert recorder.progress().gaps == len(feed.gaps) + 1 and recorder.error is None
 
 
-async def hold_a_moment():
-    await asyncio.sleep(0.01)
-
-
 def test_a_callback_that_blocks_costs_the_recording_nothing(path):
     go = threading.Event()
     with ScriptedServer(sends(*[metrics(i) for i in range(300)])) as server, connect(server) as feed:
@@ -512,8 +507,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_feed(path, monkeypatch, capl
 
     async def script(ws):
         await ws.send(metrics(1))
-        while not go.is_set():
-            await hold_a_moment()
+        assert await asyncio.to_thread(go.wait, 30)
         for i in range(2, 5):
             await ws.send(metrics(i))
         await ws.wait_closed()
@@ -623,8 +617,7 @@ def test_a_step_of_the_machines_clock_is_noted_as_a_gap_without_loss(path, monke
 
     async def script(ws):
         await ws.send(metrics(1))
-        while not go.is_set():
-            await hold_a_moment()
+        assert await asyncio.to_thread(go.wait, 30)
         await ws.send(metrics(2))
         await ws.wait_closed()
 

@@ -272,16 +272,35 @@ def test_silence_after_a_heartbeat_ends_the_connection():
 
 
 def test_any_frame_counts_as_life():
-    async def chatty(ws):
-        for i in range(40):
-            await ws.send(wrap("metrics_update", {"total_requests": i}, 1_767_225_600_000 + i, key="data"))
-            await asyncio.sleep(0.02)
-        await ws.wait_closed()
+    numbers = itertools.count()
 
-    with ScriptedServer(chatty, max_queue=None) as server:
-        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.05, heartbeat_timeout_s=0.2, reconnect=QUICK)
-        feed.metrics.wait(40, timeout=20)
+    def no_pong(message):
+        at = next(numbers)
+        return (wrap("metrics_update", {"total_requests": at}, 1_767_225_600_000 + at, key="data"),)
+
+    async def mute(ws):
+        keep_pings_from(ws, asyncio.Event())
+        await script(ws)
+
+    script = Recorder(no_pong)
+    with ScriptedServer(mute) as server:
+        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.05, heartbeat_timeout_s=0.3, reconnect=QUICK)
+        feed.metrics.wait(12, timeout=20)  # longer than silence would be borne
+        assert {m["type"] for m in script.messages} == {"ping"}
         assert {r.conn_epoch for r in feed.metrics} == {1}
+
+
+def keep_pings_from(ws, came):
+    """Let no ping of the WebSocket protocol reach a server, which would answer it; the event tells of each."""
+    original = ws.protocol.recv_frame
+
+    def recv_frame(frame):
+        if frame.opcode is Opcode.PING:
+            came.set()
+        else:
+            original(frame)
+
+    ws.protocol.recv_frame = recv_frame
 
 
 # Sending
@@ -472,27 +491,19 @@ def test_a_peer_that_does_not_read_does_not_silence_the_next_connection():
 
 
 def test_a_stream_of_data_without_pongs_is_alive():
-    swallowed = []
-
     async def mute(ws):
-        original = ws.protocol.recv_frame
-
-        def recv_frame(frame):
-            if frame.opcode is Opcode.PING:
-                swallowed.append(frame)
-            else:
-                original(frame)
-
-        ws.protocol.recv_frame = recv_frame
-        for i in range(60):
+        came = asyncio.Event()
+        keep_pings_from(ws, came)
+        for i in range(6):
+            await came.wait()
+            came.clear()
             await ws.send(wrap("metrics_update", {"total_requests": i}, 1_767_225_600_000 + i, key="data"))
-            await asyncio.sleep(0.02)
         await ws.wait_closed()
 
     with ScriptedServer(mute, max_queue=None) as server:
-        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.3, heartbeat_timeout_s=0.3, reconnect=QUICK)
-        feed.metrics.wait(60, timeout=20)
-        assert swallowed and {r.conn_epoch for r in feed.metrics} == {1}
+        feed = ag.connect(server.url(FAKEAI), heartbeat_interval_s=0.1, heartbeat_timeout_s=0.3, reconnect=QUICK)
+        feed.metrics.wait(6, timeout=20)
+        assert {r.conn_epoch for r in feed.metrics} == {1}
         feed.disconnect()
 
 

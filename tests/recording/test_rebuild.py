@@ -238,6 +238,46 @@ def test_a_segment_without_its_first_lines_is_told_and_the_rest_is_rebuilt(seale
     assert any(path.name in str(problem) for problem in done.problems)
 
 
+def flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(data)
+
+
+def cut_in_half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def spoil_all(path: Path) -> None:
+    path.write_bytes(b"nothing of a journal" * 10)
+
+
+@pytest.mark.parametrize("harm", [flip_a_bit, cut_in_half, spoil_all, Path.unlink])
+def test_rows_that_a_journal_has_lost_are_not_taken_from_the_parquet_files_too(
+    sealed: Directory, harm: Callable[[Path], None]
+) -> None:
+    before = sealed_tables(sealed, "rec")
+    path = sealed.journal / journal.file_name(2)
+    harm(path)
+    done = rebuild(sealed)
+    assert sealed_tables(sealed, "rec") == before and done.removed == ()
+    assert [entry.number for entry in done.entries["rec"]] == [1]
+    assert any(path.name in str(problem) and "stay as they are" in str(problem) for problem in done.problems)
+
+
+def test_what_comes_after_a_journal_that_is_missing_is_sealed(sealed: Directory) -> None:
+    manifest = sealed.manifest("rec")
+    assert manifest is not None
+    work = Sealer(sealed, manifest)
+    work.note(segments=manifest.segments[:2])
+    (sealed.journal / journal.file_name(2)).unlink()
+    done = seal_left(sealed)
+    (entry,) = done.entries["rec"]
+    was = manifest.segments[2]
+    assert (entry.number, entry.frames, done.problems) == (3, was.frames, ())
+    assert {part.path: part.rows for part in entry.parts} == {part.path: part.rows for part in was.parts}
+
+
 def test_lines_that_make_no_sense_are_told_and_the_rest_is_rebuilt(tmp_path: Path) -> None:
     directory = directories.create_or_open(tmp_path / "rec", "live")
     segments = segments_of(model_lines("live"), 2, protocol="live")
