@@ -10,7 +10,7 @@ import typer
 
 from ..exporting.export import FORMATS
 from ..exporting.export import export as export_recording
-from ..reading.recording import RecordingRecovered, open_recording
+from ..reading.recording import open_recording
 from .text import names, plain
 
 FIRST = 'First time, such as "2026-01-01 12:00" (UTC); or since the start: 30s, 00:05:00; or before the end: -30s.'
@@ -40,20 +40,20 @@ def export(
       aurigraph-nb export runs/friday --to duckdb --start "2026-01-01 12:00" --end "2026-01-01 13:00"
     """
     with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", RecordingRecovered)
+        warnings.simplefilter("always", UserWarning)
         recording = open_recording(path)
+        target = export_recording(
+            recording,
+            to,
+            out,
+            topics=names(topics, "--topics"),
+            start=start,
+            end=end,
+            overwrite=overwrite,
+            progress=not quiet,
+        )
     for warning in told:
         typer.echo(plain(warning.message, 500), err=True)
-    target = export_recording(
-        recording,
-        to,
-        out,
-        topics=names(topics, "--topics"),
-        start=start,
-        end=end,
-        overwrite=overwrite,
-        progress=not quiet,
-    )
     for finding in recording.damage:
         typer.echo(plain(finding, 500), err=True)
     typer.echo(f"Written: {target}")

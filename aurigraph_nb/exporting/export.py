@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from ..durations import shown_time
 from ..errors import BadOption, BadOptionType
 from ..gaps import GAP_SCHEMA, Gap, gaps_to_table
 from ..reading.scale import GAPS, view_names
@@ -55,7 +57,7 @@ def export(
     :param end: time from which on nothing is written; told like ``start``
     :param overwrite: replace what is at ``path``: a file, or a directory with nothing but such tables in it
     :param progress: show a bar where there is a terminal or a notebook
-    :returns: the target, absolute
+    :returns: the target, absolute. Warns (UserWarning) if nothing of the recording lies between ``start`` and ``end``.
     :raises BadOption: for an option that is not accepted
     :raises UnknownTopic: if there is no such topic
     :raises RecordingError: if something is there, or it cannot be written
@@ -80,6 +82,8 @@ def export(
             write_duckdb(draft, job.tables(tick))
     else:
         _export_messages(job, target, overwrite, progress)
+    if times != (None, None) and not job.found and not job.gaps():
+        warnings.warn(job.nothing(), stacklevel=3)
     return target
 
 
@@ -123,6 +127,17 @@ class _Job:
     ) -> None:
         self.recording, self.topics, self.all_topics = recording, topics, all_topics
         self.start_ns, self.end_ns = start_ns, end_ns
+        self.found = 0
+        """Rows, or frames, that were in the range."""
+
+    def nothing(self) -> str:
+        """What to say where there is nothing in the range."""
+        figures = self.recording.source.figures()
+        asked = [f"{word} {shown_time(ns)}" for word, ns in (("from", self.start_ns), ("before", self.end_ns)) if ns]
+        said = f"nothing of {self.recording.name} lies in the range that was asked for, {' and '.join(asked)}"
+        if figures.first_ns is None or figures.last_ns is None:
+            return f"{said}: nothing was recorded yet"
+        return f"{said}; it was recorded from {shown_time(figures.first_ns)} to {shown_time(figures.last_ns)}"
 
     def bar(self, shown: bool) -> Any:
         total = sum(self.recording.source.count(topic) for topic in self.topics)
@@ -142,7 +157,9 @@ class _Job:
     def inside(self, line: FrameLine) -> bool:
         """Whether a frame was received in the range."""
         begun = self.start_ns is None or line.t >= self.start_ns
-        return begun and (self.end_ns is None or line.t < self.end_ns)
+        inside = begun and (self.end_ns is None or line.t < self.end_ns)
+        self.found += inside
+        return inside
 
     def batches(self, topic: str, tick: Tick) -> Batches:
         """The rows of a topic, at each call anew."""
@@ -150,6 +167,7 @@ class _Job:
         def rows() -> Iterator[pa.RecordBatch]:
             for batch in self.recording.source.rows(topic).batches(start=self.start_ns, end=self.end_ns):
                 yield batch
+                self.found += batch.num_rows
                 tick(batch.num_rows)
 
         return rows

@@ -109,7 +109,8 @@ class RecordingInfo(msgspec.Struct, frozen=True, kw_only=True):
         yield f"  {many(self.segments, 'segment')}, {left}; {many(self.gaps, 'gap')}"
         width = max((len(topic.name) for topic in self.topics), default=0)
         for topic in self.topics[:SHOWN]:
-            yield f"  {topic.name:<{width}}  {topic.rows:>12,} rows  {topic.bytes:>14,} bytes  {topic.gaps:>5,} gaps"
+            gaps = f"{topic.gaps:>5,} {'gap' if topic.gaps == 1 else 'gaps'}"
+            yield f"  {topic.name:<{width}}  {topic.rows:>12,} rows  {topic.bytes:>14,} bytes  {gaps}"
         yield from _more(self.topics, "topics")
         for recorder in self.recorders[:SHOWN]:
             yield f"  by {recorder.id}, {recorder.state}, from {recorder.url}"

@@ -55,3 +55,8 @@ def test_export_needs_a_format_that_there_is(cli, path):
 
 def test_the_help_has_an_example(cli):
     assert "aurigraph-nb export runs/friday --to parquet" in cli("export", "--help").output
+
+
+def test_export_tells_that_nothing_was_there(cli, path, tmp_path):
+    result = cli("export", str(path), "--to", "csv", "--out", str(tmp_path / "out"), "--end", "2020-01-01")
+    assert result.exit_code == 0 and "nothing of friday lies in the range that was asked for" in result.output

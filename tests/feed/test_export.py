@@ -364,3 +364,11 @@ def test_a_part_can_be_told_from_the_start_of_the_recording(recording, tmp_path)
     by_time = recording.export("csv", tmp_path / "a", topics="metrics", **MIDDLE)
     by_offset = recording.export("csv", tmp_path / "b", topics="metrics", start="30s", end="00:01:00")
     assert (by_time / "metrics.csv").read_bytes() == (by_offset / "metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize("to", ["csv", "duckdb", "mcap"])
+def test_an_export_of_a_time_without_anything_is_told_with_the_times_that_there_are(tmp_path, to):
+    recording = sample(duration="10s", seed=7)
+    with pytest.warns(UserWarning, match=r"from 2027-01-01 00:00:00 UTC; it was recorded from 2026-01-01 00:00:00"):
+        recording.export(to, tmp_path / "later", start="2027-01-01", progress=False)
+    assert (tmp_path / "later").exists()
