@@ -218,9 +218,10 @@ class ChartView {
       return;
     }
     if (!this.told) this.tell(null, null); // a new view follows, whatever an old one did
-    const none = this.data.x.length === 0;
+    const { x, y } = this.data;
+    const none = !y.some((values) => this.drawable(values));
     show(this.empty, none);
-    if (none) setText(this.empty, "No data yet");
+    if (none) setText(this.empty, x.length ? "No values that can be drawn" : "No data yet");
     this.drawHead();
     if (this.version === this.data.version && !this.dirty) return;
     const asIs = this.zoom && !this.dirty && this.onlyBeyond();
@@ -342,9 +343,15 @@ class ChartView {
     setText(this.value, `${formatTime(date.getTime()).slice(0, 8)} UTC, ${date.toLocaleTimeString("en-GB")} local`);
   }
 
+  // Whether there is anything of a line to be seen; an axis without it has no numbers, which would be made up.
+  drawable(values) {
+    return values.some((value) => Number.isFinite(value) && (!this.setup.log || value > 0));
+  }
+
   traces(x, y) {
     const inks = INKS[this.root.dataset.theme];
-    const common = (line, i) => ({ type: "scatter", name: line.name, yaxis: this.axisOf(line), color: inks[i % inks.length] });
+    const name = (line, i) => (this.drawable(y[i]) ? line.name : `${line.name} (no values)`);
+    const common = (line, i) => ({ type: "scatter", name: name(line, i), yaxis: this.axisOf(line), color: inks[i % inks.length] });
     const made = this.setup.lines.map((line, i) => {
       const { color, ...rest } = common(line, i);
       const hovertemplate = `%{y:${hoverFormat(y[i])}} ${plain(line.unit)}`;
@@ -408,6 +415,7 @@ class ChartView {
       xaxis: this.timeAxis(grid),
     };
     this.addPanels(layout, grid, y);
+    this.hideUnused(layout, y);
     const range = layout.xaxis.range ?? this.data.span(this.setup.show) ?? [0, 1];
     layout.shapes = [...this.shades(range), ...this.rules(layout.yaxis, y), ...this.markLines(range)];
     layout.annotations = [...this.markWords(range, font), ...this.farRules(layout.yaxis, y, font), utc(font)];
@@ -449,6 +457,16 @@ class ChartView {
     if (ends && !this.heights.yaxis) {
       Object.assign(layout.yaxis, { range: log ? ends.map(Math.log10) : [...ends], autorange: false });
     }
+  }
+
+  // Plotly would make up numbers for an axis that nothing is drawn on.
+  hideUnused(layout, y) {
+    const used = new Set(this.setup.lines.filter((_, i) => this.drawable(y[i])).map((line) => this.axisOf(line)));
+    for (const line of this.setup.lines) {
+      const axis = layout[this.axisOf(line).replace("y", "yaxis")];
+      if (!used.has(this.axisOf(line)) && !axis.range) axis.showticklabels = false;
+    }
+    if (!used.size && !layout.xaxis.range) layout.xaxis.showticklabels = false;
   }
 
   addAxis(layout, number, line, more) {
