@@ -258,7 +258,7 @@ def test_a_log_that_is_held_keeps_its_place_while_it_is_out_of_sight(tab):
     until(lambda: re.fullmatch(r"↑ \d+ new, jump to live", more.inner_text()), "a count of what came meanwhile", 30)
     held = entries.locator("li.ag-entry").all_inner_texts()
     page, snapshots = kernel(tab, "[list(log._flow._pages)[-1], log.flow.snapshots]")  # it spoke last
-    grid(tab, "Transactions").evaluate("(node) => node.closest('.ag').scrollIntoView({ block: 'start' })")
+    grid(tab, "Validators").evaluate("(node) => node.closest('.ag').scrollIntoView({ block: 'end' })")
     until(lambda: kernel(tab, f"{page!r} not in log._flow._pages"), "the log to rest", 30)
     entries.evaluate("(node) => node.closest('.ag').scrollIntoView({ block: 'center' })")
     until(lambda: kernel(tab, "log.flow.snapshots") > snapshots, "everything anew", 30)
