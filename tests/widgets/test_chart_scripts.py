@@ -364,3 +364,21 @@ def test_an_axis_that_nothing_is_drawn_on_has_no_numbers_and_its_line_says_so():
         [["xaxis", "yaxis"], ["L (no values)", "L (no values)"]],
         [["xaxis"], ["L (no values)", "L (no values)"]],
     ]
+
+
+def test_the_newest_value_is_current_only_while_the_feed_is_live():
+    words = chart(
+        """
+        globalThis.setText = (node, text) => { node.text = text; };
+        return [{}, { closed: true }, { run: { over: true } }].map((notice) => {
+          const v = aView({ stats: true });
+          const cells = [0, 1, 2].map(() => [{}, {}, {}]);
+          Object.assign(v, { figures: { children: [1, 2, 3] }, cells });
+          v.link.notice = notice;
+          feed(v, [1000, 1]);
+          v.drawFigures(false);
+          return [cells[0][0], cells[0][1]].map((node) => node.text ?? node.textContent ?? node.data);
+        });
+        """
+    )
+    assert words == [["Current", "1 u"], ["Last", "1 u"], ["Last", "1 u"]]
