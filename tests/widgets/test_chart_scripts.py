@@ -351,7 +351,8 @@ def test_an_axis_that_nothing_is_drawn_on_has_no_numbers_and_its_line_says_so():
           v.data.delta({ count: points.length }, rows);
           const layout = v.layout(v.data.y);
           const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key)).sort();
-          return [axes.filter((key) => layout[key].showticklabels === false), v.traces(v.data.x, v.data.y).map((t) => t.name)];
+          const bare = axes.filter((key) => layout[key].showticklabels === false);
+          return [bare, v.traces(v.data.x, v.data.y).map((t) => t.name)];
         };
         return [look({}), look({}, [1000, 1], [2000, 2]), look({ lines: two }, [1000, 1, NaN], [2000, 2, NaN]),
           look({ log: true }, [1000, 0], [2000, -1]), look({ y_range: [0, 1] }, [1000, NaN], [2000, NaN])];
