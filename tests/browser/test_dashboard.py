@@ -218,6 +218,16 @@ def test_times_are_utc_and_local_on_hover(tab):
     assert all(text.endswith(" UTC") for text in heads.all_inner_texts())
 
 
+def test_every_text_can_still_be_read_when_the_feed_is_closed(opened):
+    show_dashboard(opened)
+    opened.execute("feed.close()")
+    until(lambda: opened.page.evaluate("() => document.querySelectorAll('.ag-off').length") > 5, "widgets to be off")
+    for theme in THEMES:
+        set_theme(opened, theme)
+        assert not [told for told in opened.page.evaluate(CONTRASTS) if told[0] < 4.5]
+    opened.assert_clean()
+
+
 @pytest.mark.parametrize("layout", [pytest.param("wide", marks=LONG), "compact", pytest.param("network", marks=LONG)])
 def test_the_other_layouts_live_as_well(lab, lab_page, layout):
     lab_page.page.set_viewport_size({"width": 1800, "height": 1600})
@@ -230,13 +240,3 @@ def test_the_other_layouts_live_as_well(lab, lab_page, layout):
     until(lambda: page.locator(".ag-dashboard").inner_text() != before, "something to change")
     until(lambda: not page.evaluate(CLIPPED), f"nothing to be clipped; now: {page.evaluate(CLIPPED)}", 10)
     assert json.dumps(page.evaluate(ORDER)) == "[true, 0]"
-
-
-def test_every_text_can_still_be_read_when_the_feed_is_closed(opened):
-    show_dashboard(opened)
-    opened.execute("feed.close()")
-    until(lambda: opened.page.evaluate("() => document.querySelectorAll('.ag-off').length") > 5, "widgets to be off")
-    for theme in THEMES:
-        set_theme(opened, theme)
-        assert not [told for told in opened.page.evaluate(CONTRASTS) if told[0] < 4.5]
-    opened.assert_clean()
