@@ -82,8 +82,9 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def health(self) -> str | None:
-        """HEALTHY, DEGRADED or CRITICAL by the share that stands; None without any connection."""
-        return connections_health(self.active, self.total) if self.connections else None
+        """HEALTHY, DEGRADED or CRITICAL by the share that stands; None without any, or where none is wanted."""
+        wanted = self.connections and not self.over and self.state != "CLOSED"
+        return connections_health(self.active, self.total) if wanted else None
 
     def column(self, rows: Sequence[Row], place: int) -> int:
         """Sum of a column of ``connections`` or ``topics``."""

@@ -86,6 +86,7 @@ class EventLog(LiveWidget):
         self._events = events
         self._version: int | None = None
         self._next = 0
+        self._clears = 0
         if keep is not None:
             keep_events(events(), checked_keep("keep", keep), self._lock)
         kept = events().keep if keep is None else keep
@@ -102,17 +103,18 @@ class EventLog(LiveWidget):
         return self._message(everything=True)
 
     def _delta(self, now: float) -> Message:
-        cleared = not self._events() and self._next > 0
-        return self._message(everything=cleared)
+        return self._message(everything=False)
 
     def _message(self, *, everything: bool) -> Message:
         with self._lock:
             events = self._events()
+            clears = events.version - events.total
+            everything = everything or clears != self._clears  # the page still has what was cleared
             most = self._setup["keep"] if everything else min(self._setup["keep"], MOST_AT_ONCE)
             fresh = events.since(0 if everything else self._next)[-most:]
             total, self._version = events.total, events.version
         missed = 0 if everything else max(0, total - self._next - len(fresh))
-        self._next = total
+        self._next, self._clears = total, clears
         first = total - len(fresh)
         body: dict[str, Any] = {"events": [_entry(first + i, event) for i, event in enumerate(fresh)], "total": total}
         if everything:

@@ -215,7 +215,18 @@ def test_who_wants_no_motion_gets_none(tab):
 def test_times_are_utc_and_local_on_hover(tab):
     heads = tab.page.locator(".ag-dashboard .ag-head .ag-meta[title^=here]")
     assert heads.count() >= 2
-    assert all(text.endswith(" UTC") for text in heads.all_inner_texts())
+    fresh = "times in UTC, once the cards have news again"
+    until(lambda: all(text.endswith(" UTC") for text in heads.all_inner_texts()), fresh, 10)
+
+
+def test_every_text_can_still_be_read_when_the_feed_is_closed(opened):
+    show_dashboard(opened)
+    opened.execute("feed.close()")
+    until(lambda: opened.page.evaluate("() => document.querySelectorAll('.ag-off').length") > 5, "widgets to be off")
+    for theme in THEMES:
+        set_theme(opened, theme)
+        assert not [told for told in opened.page.evaluate(CONTRASTS) if told[0] < 4.5]
+    opened.assert_clean()
 
 
 @pytest.mark.parametrize("layout", [pytest.param("wide", marks=LONG), "compact", pytest.param("network", marks=LONG)])

@@ -248,6 +248,25 @@ def test_a_log_waits_for_its_reader_and_jumps_back(tab):
     box.get_by_label("Search Consensus events").fill("")
 
 
+def test_a_log_that_is_held_keeps_its_place_while_it_is_out_of_sight(tab):
+    entries = tab.page.locator("[role=log][aria-label='Consensus events']").first
+    box = widget(entries)
+    entries.evaluate("(node) => node.closest('.ag').scrollIntoView({ block: 'center' })")
+    until(lambda: entries.locator("li.ag-entry").count() > 8, "events", 60)
+    box.locator("button:has-text('Pause')").click()
+    more = box.locator(".ag-more")
+    until(lambda: re.fullmatch(r"↑ \d+ new, jump to live", more.inner_text()), "a count of what came meanwhile", 30)
+    held = entries.locator("li.ag-entry").all_inner_texts()
+    page, snapshots = kernel(tab, "[list(log._flow._pages)[-1], log.flow.snapshots]")  # it spoke last
+    grid(tab, "Validators").evaluate("(node) => node.closest('.ag').scrollIntoView({ block: 'end' })")
+    until(lambda: kernel(tab, f"{page!r} not in log._flow._pages"), "the log to rest", 30)
+    entries.evaluate("(node) => node.closest('.ag').scrollIntoView({ block: 'center' })")
+    until(lambda: kernel(tab, "log.flow.snapshots") > snapshots, "everything anew", 30)
+    until(lambda: re.fullmatch(r"↑ \d+ new, jump to live", more.inner_text()), "the count again", 30)
+    assert entries.locator("li.ag-entry").all_inner_texts() == held
+    box.locator("button:has-text('Resume')").click()
+
+
 def test_an_alarm_comes_is_inert_and_can_be_dismissed(tab):
     banner = tab.page.locator(".ag-banner").first
     banner.evaluate("(node) => node.scrollIntoView({ block: 'center' })")

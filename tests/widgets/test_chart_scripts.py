@@ -338,3 +338,48 @@ def test_the_parts_hold_no_text_over_lines_and_no_markup(name):
         'setAttribute("style',
     ):
         assert forbidden not in source
+
+
+def test_an_axis_that_nothing_is_drawn_on_has_no_numbers_and_its_line_says_so():
+    found = chart(
+        """
+        const two = [{ name: "L", unit: "u", panel: 0, right: false }, { name: "R", unit: "%", panel: 0, right: true }];
+        const look = (more, ...points) => {
+          const v = aView(more);
+          const rows = points.length ? pack(...points.map((p) => p[0]), ...(more.lines ?? [0]).flatMap((_, i) =>
+            points.map((p) => p[i + 1]))) : pack();
+          v.data.delta({ count: points.length }, rows);
+          const layout = v.layout(v.data.y);
+          const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key)).sort();
+          const bare = axes.filter((key) => layout[key].showticklabels === false);
+          return [bare, v.traces(v.data.x, v.data.y).map((t) => t.name)];
+        };
+        return [look({}), look({}, [1000, 1], [2000, 2]), look({ lines: two }, [1000, 1, NaN], [2000, 2, NaN]),
+          look({ log: true }, [1000, 0], [2000, -1]), look({ y_range: [0, 1] }, [1000, NaN], [2000, NaN])];
+        """
+    )
+    assert found == [
+        [["xaxis", "yaxis"], ["L (no values)", "L (no values)"]],
+        [[], ["L", "L"]],
+        [["yaxis2"], ["L", "R (no values)", "L", "R (no values)"]],
+        [["xaxis", "yaxis"], ["L (no values)", "L (no values)"]],
+        [["xaxis"], ["L (no values)", "L (no values)"]],
+    ]
+
+
+def test_the_newest_value_is_current_only_while_the_feed_is_live():
+    words = chart(
+        """
+        globalThis.setText = (node, text) => { node.text = text; };
+        return [{}, { closed: true }, { run: { over: true } }].map((notice) => {
+          const v = aView({ stats: true });
+          const cells = [0, 1, 2].map(() => [{}, {}, {}]);
+          Object.assign(v, { figures: { children: [1, 2, 3] }, cells });
+          v.link.notice = notice;
+          feed(v, [1000, 1]);
+          v.drawFigures(false);
+          return [cells[0][0], cells[0][1]].map((node) => node.text ?? node.textContent ?? node.data);
+        });
+        """
+    )
+    assert words == [["Current", "1 u"], ["Last", "1 u"], ["Last", "1 u"]]

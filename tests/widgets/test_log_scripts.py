@@ -54,6 +54,32 @@ def test_what_is_copied_of_a_log_is_what_is_shown_and_no_formula():
     ]
 
 
+def test_a_log_that_is_told_everything_again_goes_on_unless_it_is_another_story():
+    found = run(
+        "log",
+        LOG
+        + """
+        const entry = (number, more) => [number, number, "STATE", "info", `${number}`, ...(more ?? [])];
+        const from = (first, end) => Array.from({ length: end - first }, (_, i) => entry(first + i));
+        const bases = (...messages) => messages.map((message) => {
+          const log = aLog();
+          log.snapshot({ events: from(3, 8), total: 8 });
+          const before = log.base;
+          log.delta({ reset: true, ...message });
+          return log.base - before;
+        });
+        const other = from(3, 9);
+        other[2] = entry(5).with(4, "another");
+        return bases(
+          { events: from(3, 8), total: 8 }, { events: from(3, 10), total: 10 }, { events: from(4, 13), total: 13 },
+          { events: from(50, 59), total: 59 }, // these continue; what follows does not
+          { events: [], total: 8 }, { events: from(8, 9), total: 9 }, { events: from(3, 5), total: 5 },
+          { events: other, total: 9 });
+        """,
+    )
+    assert found == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
 def test_a_banner_shows_the_newest_alarm_first():
     names = run(
         "banner",

@@ -61,6 +61,19 @@ def test_peers_that_come_and_go_stand_in_the_network_log(desk, feed):
     assert [(e[2], e[3]) for e in events] == [("PEER_CONNECTED", "info"), ("PEER_DISCONNECTED", "warning")]
 
 
+def test_what_was_cleared_goes_even_if_something_came_at_once(desk, feed):
+    leaders(feed, "a", "b", "c")
+    page = desk.open(widgets.EventLog(feed["consensus"]))
+    page.one()
+    feed["consensus"].state.events.clear()
+    leaders(feed, "d")
+    message = page.one()
+    assert message["reset"] and [e[0] for e in message["events"]] == [2]
+    leaders(feed, "e")
+    message = page.one()
+    assert "reset" not in message and [e[0] for e in message["events"]] == [3]
+
+
 def test_updates_of_validators_stand_in_the_validator_log(desk, feed):
     feed["validators"].put(id="v1", status="ACTIVE")
     feed["validators"].put(id="v1", status="JAILED")

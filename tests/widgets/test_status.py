@@ -198,6 +198,15 @@ def test_without_any_connection_there_is_no_health(desk, feed):
     assert desk.open(widgets.ConnectionStatus(feed)).one()["health"] is None
 
 
+def test_a_feed_that_was_closed_is_not_called_critical(desk, feed):
+    feed.connections = (a_connection(state="CLOSED"), a_connection(endpoint="e2", state="CLOSED"))
+    feed.status = a_status(state="CLOSED")
+    message = desk.open(widgets.ConnectionStatus(feed)).one()
+    assert (message["active"], message["total"], message["health"]) == (0, 2, None)
+    figures = {item.label: item.text for item in widgets.ConnectionStats(feed).items()}
+    assert (figures["Active"], figures["Health"]) == ("0 of 2", "–")
+
+
 def test_the_details_tell_of_fallback_identity_and_outgoing_messages(desk, feed):
     feed.status = a_status(
         fallback="rest", connection_id="c-1", queued_messages=3, dropped_messages=4, latency_ms=12.34

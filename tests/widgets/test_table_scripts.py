@@ -246,6 +246,46 @@ def test_a_paused_table_holds_still_and_counts_what_comes():
     assert found == [[["a"], 1, 1], ["b", "a"], 2, 0]
 
 
+def test_a_paused_table_that_is_told_everything_again_counts_the_new_rows_only():
+    found = run(
+        "table",
+        f"""{SETUP}
+        const t = aTable({{}}, {{ newest_first: true }});
+        const rows = (...keys) => keys.map((key) => [key, "x", 1, 0, 0]);
+        t.snapshot({{ rows: rows("a", "b") }});
+        t.pause(true);
+        t.delta({{ rows: rows("c") }});
+        t.snapshot({{ rows: rows("a", "b", "c", "d") }});
+        const once = t.came;
+        t.delta({{ reset: true, rows: rows("d", "e") }});
+        return [once, t.came, t.shown()];
+        """,
+    )
+    assert found == [2, 3, ["b", "a"]]
+
+
+def test_a_paused_table_that_is_cleared_is_empty_and_stays_paused():
+    found = run(
+        "table",
+        f"""{SETUP}
+        const t = aTable({{}}, {{ newest_first: true }});
+        const row = (key) => [key, "x", 1, 0, 0];
+        t.snapshot({{ rows: [row("a"), row("b")] }});
+        t.clear();
+        const live = t.shown(); // the kernel empties it
+        t.pause(true);
+        t.delta({{ rows: [row("c")] }});
+        t.clear();
+        const held = [t.shown(), t.came];
+        t.delta({{ reset: true, rows: [row("d")] }});
+        const then = [t.shown(), t.came];
+        t.pause(false);
+        return [live, held, then, t.shown()];
+        """,
+    )
+    assert found == [["b", "a"], [[], 0], [[], 1], ["d"]]
+
+
 SPARKS = """
 const columns = [{ label: "A", kind: "number" }, { label: "A, course", kind: "spark", points: 3 }];
 const t = new Rows(aModel({ _setup: { newest_first: false, keep: 9, columns }, _ui: { sort: 1, down: true } }));

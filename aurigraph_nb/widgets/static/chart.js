@@ -218,9 +218,10 @@ class ChartView {
       return;
     }
     if (!this.told) this.tell(null, null); // a new view follows, whatever an old one did
-    const none = this.data.x.length === 0;
+    const { x, y } = this.data;
+    const none = !y.some((values) => this.drawable(values));
     show(this.empty, none);
-    if (none) setText(this.empty, "No data yet");
+    if (none) setText(this.empty, x.length ? "No values to draw" : "No data yet");
     this.drawHead();
     if (this.version === this.data.version && !this.dirty) return;
     const asIs = this.zoom && !this.dirty && this.onlyBeyond();
@@ -278,7 +279,7 @@ class ChartView {
   drawFigures(stale) {
     const [mean, peak, at] = this.data.stats ?? [null, null, null];
     const now = this.data.y[0].findLast((value) => !Number.isNaN(value));
-    const newest = stale || this.over ? "Last" : "Current";
+    const newest = stale || this.over || this.link.notice?.closed ? "Last" : "Current";
     const target = this.setup.rules.find((rule) => rule.kind === "target");
     const items = [
       [newest, this.amount(now)],
@@ -319,7 +320,6 @@ class ChartView {
     const { x, y } = this.data.merged(this.zoom && this.fine);
     this.plotly.react(this.target, this.traces(x, y), this.layout(y), {
       displaylogo: false,
-      responsive: false,
       displayModeBar: "hover",
       doubleClick: "autosize", // which is to follow; "reset" would go back to an old range
       modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"]], // by name: others upload the chart
@@ -338,13 +338,20 @@ class ChartView {
       this.view.schedule();
       return;
     }
-    const date = new Date(timeOf(point.x));
-    setText(this.value, `${formatTime(date.getTime()).slice(0, 8)} UTC, ${date.toLocaleTimeString("en-GB")} local`);
+    const at = timeOf(point.x);
+    setText(this.value, `${formatTime(at).slice(0, 8)} UTC, ${new Date(at).toLocaleTimeString("en-GB")} local`);
+  }
+
+  // Whether there is anything of a line to be seen; an axis without it has no numbers, which would be made up.
+  drawable(values) {
+    return values.some((value) => Number.isFinite(value) && (!this.setup.log || value > 0));
   }
 
   traces(x, y) {
     const inks = INKS[this.root.dataset.theme];
-    const common = (line, i) => ({ type: "scatter", name: line.name, yaxis: this.axisOf(line), color: inks[i % inks.length] });
+    const common = (line, i) => ({
+      type: "scatter", name: line.name + (this.drawable(y[i]) ? "" : " (no values)"), yaxis: this.axisOf(line), color: inks[i % inks.length],
+    });
     const made = this.setup.lines.map((line, i) => {
       const { color, ...rest } = common(line, i);
       const hovertemplate = `%{y:${hoverFormat(y[i])}} ${plain(line.unit)}`;
@@ -408,6 +415,7 @@ class ChartView {
       xaxis: this.timeAxis(grid),
     };
     this.addPanels(layout, grid, y);
+    this.hideUnused(layout, y);
     const range = layout.xaxis.range ?? this.data.span(this.setup.show) ?? [0, 1];
     layout.shapes = [...this.shades(range), ...this.rules(layout.yaxis, y), ...this.markLines(range)];
     layout.annotations = [...this.markWords(range, font), ...this.farRules(layout.yaxis, y, font), utc(font)];
@@ -423,7 +431,6 @@ class ChartView {
       linecolor: grid,
       zeroline: false,
       hoverformat: "%Y-%m-%d %H:%M:%S UTC",
-      automargin: false,
       tickangle: 0,
       nticks: this.ticks(),
     };
@@ -451,6 +458,15 @@ class ChartView {
     }
   }
 
+  // Plotly would make up numbers for an axis that nothing is drawn on.
+  hideUnused(layout, y) {
+    const used = this.setup.lines.filter((_, i) => this.drawable(y[i])).map((line) => this.axisOf(line));
+    if (used.length) used.push("x");
+    for (const [name, axis] of Object.entries(layout)) {
+      if (/^.axis/.test(name) && !axis.range && !used.includes(name.replace("axis", ""))) axis.showticklabels = false;
+    }
+  }
+
   addAxis(layout, number, line, more) {
     const name = number === 1 ? "yaxis" : `yaxis${number}`;
     const percent = line.unit === "%";
@@ -463,7 +479,6 @@ class ChartView {
       tickformat: percent ? "~g" : undefined,
       exponentformat: "SI",
       ticksuffix: percent ? "%" : "",
-      fixedrange: false,
       title: words && 6.5 * words.length < room ? { text: plain(words), standoff: 4, font: { size: 11.5 } } : undefined,
       ...more,
     };

@@ -438,12 +438,15 @@ function reducedMotion() {
 }
 
 // A button that asks the kernel to empty the list.
-function clearButton(bar, link, hint) {
+function clearButton(bar, link, hint, cleared) {
   const button = element("button", "ag-button ag-live-only", "Clear");
   button.type = "button";
   button.title = hint;
   button.setAttribute("aria-label", hint);
-  button.addEventListener("click", () => link.say("clear"));
+  button.addEventListener("click", () => {
+    link.say("clear");
+    cleared?.();
+  });
   bar.append(button);
   return button;
 }

@@ -10,7 +10,7 @@ class Events {
   constructor(model) {
     const ui = model.get("_ui") ?? {};
     this.keep = model.get("_setup").keep;
-    this.base = 0; // grows when all entries are replaced
+    this.base = 0; // grows when the entries that were here are not what there is any more
     this.events = []; // oldest first: [number, ms, type, severity, message]
     this.types = new Set();
     this.total = 0;
@@ -21,19 +21,23 @@ class Events {
   }
 
   snapshot(message) {
-    this.restart();
+    if (!this.goesOn(message)) this.base += 1;
+    this.events = [];
     this.put(message);
   }
 
   delta(message) {
-    if (message.reset) this.restart();
-    this.put(message);
+    if (message.reset) this.snapshot(message);
+    else this.put(message);
   }
 
-  // What comes now may have the numbers of other entries before.
-  restart() {
-    this.events = [];
-    this.base += 1;
+  // Whether all that comes anew continues what is here: a log that was out of sight, say, is told everything again, and
+  // a reader who holds it keeps the place. Not so if numbers mean other entries now, or if entries were cleared.
+  goesOn({ events, total }) {
+    if (!this.events.length || !events.length || total < this.total) return false;
+    if (events[0][0] > this.events[0][0] && events.length < this.keep) return false;
+    const known = new Map(this.events.map((event) => [event[0], event]));
+    return events.every((event) => (known.get(event[0]) ?? event).every((cell, i) => cell === event[i]));
   }
 
   put(message) {

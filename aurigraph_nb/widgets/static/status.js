@@ -267,6 +267,7 @@ class StatusView {
     this.health.title = `${active} of ${total} connections stand`;
     this.fill.style.width = `${share * 100}%`;
     this.fill.className = `ag-mini-fill ag-fill-${share < 0.5 ? "bad" : share < 0.8 ? "wait" : "good"}`;
+    show(this.healthWord, health !== null); // closed on purpose: neither well nor ill
     badge(this.healthWord, health);
   }
 

@@ -16,7 +16,7 @@ class TableView {
     bar.append(this.input);
     if (setup.pause) this.pauser = toolButton(bar, "Pause", "Hold the rows still", () => this.pause());
     this.pauser?.classList.add("ag-live-only");
-    if (setup.clear) clearButton(bar, link, setup.clear);
+    if (setup.clear) clearButton(bar, link, setup.clear, () => this.clear());
     this.buildGrid(body, setup);
     this.buildFoot(body, setup, model.get("_ui") ?? {});
     this.empty = element("div", "ag-empty", "No data yet");
@@ -179,6 +179,11 @@ class TableView {
   pause() {
     this.data.pause(!this.data.frozen);
     this.say(this.data.frozen ? "Paused" : "Live");
+    this.link.refresh();
+  }
+
+  clear() {
+    this.data.clear();
     this.link.refresh();
   }
 

@@ -63,15 +63,30 @@ class Rows {
   }
 
   snapshot(message) {
-    this.rows.clear();
     this.filled.clear();
     this.order = null;
-    this.put(message, false);
+    this.replace(message);
   }
 
   delta(message) {
-    if (message.reset) this.rows.clear();
-    this.put(message, !message.reset);
+    if (message.reset) this.replace(message);
+    else this.put(message, true);
+  }
+
+  // All rows anew. Those that were here have not come meanwhile.
+  replace(message) {
+    const [before, came] = [new Set(this.rows.keys()), this.came];
+    this.rows.clear();
+    this.put(message, false);
+    this.came = came + [...this.rows.keys()].filter((key) => !before.has(key)).length;
+  }
+
+  // The reader clears the list: rows that are held go at once, and what comes is held back as before.
+  clear() {
+    if (!this.frozen) return; // the kernel's answer empties the others
+    this.frozen.clear();
+    this.came = 0;
+    this.order = null;
   }
 
   other(message) {
