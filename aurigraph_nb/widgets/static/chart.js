@@ -320,6 +320,7 @@ class ChartView {
     const { x, y } = this.data.merged(this.zoom && this.fine);
     this.plotly.react(this.target, this.traces(x, y), this.layout(y), {
       displaylogo: false,
+      showTips: false,
       displayModeBar: "hover",
       doubleClick: "autosize", // which is to follow; "reset" would go back to an old range
       modeBarButtons: [["zoom2d", "pan2d", "zoomIn2d", "zoomOut2d"]], // by name: others upload the chart
