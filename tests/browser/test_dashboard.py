@@ -167,6 +167,7 @@ def test_nothing_is_clipped_with_the_file_browser_open(tab, width):
 
 
 def test_one_polite_region_speaks_for_the_dashboard(tab):
+    tab.page.set_viewport_size({"width": 1280, "height": 3200})  # all of it in sight: what is not was never drawn
     until(lambda: tab.page.evaluate(VOICES) == ["ag-voice"], "one voice")
 
 
