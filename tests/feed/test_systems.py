@@ -389,7 +389,7 @@ def test_a_live_stream_that_cannot_be_reached_is_replaced_by_statistics_until_it
         feed = ag.connect(server.url(LIVE), reconnect=QUICK)
         feed.metrics.wait(2, timeout=20)
         assert {r.source for r in feed.metrics} == {"rest"} and feed.metrics.latest.tps == 7
-        assert feed.status.fallback == "rest" and feed.status.reconnecting
+        until(feed, lambda: feed.status.fallback == "rest" and feed.status.reconnecting)  # between two attempts
         refused.clear()
         until(feed, lambda: feed.metrics.latest.source == "ws", 20)
         until(feed, lambda: feed.status.fallback is None and feed.status.connected)

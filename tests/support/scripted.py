@@ -51,7 +51,7 @@ class ScriptedServer:
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._stop: asyncio.Event
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._main()), daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
@@ -61,7 +61,11 @@ class ScriptedServer:
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(10)
-        self._loop.close()
+
+    def _run(self) -> None:
+        # The runner ends what is left, such as the handshake of a client that came while the server was closing.
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._main())
 
     def url(self, path: str = "/ws/metrics") -> str:
         return f"{'wss' if self._options.get('ssl') else 'ws'}://127.0.0.1:{self.port}{path}"
