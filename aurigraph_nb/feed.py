@@ -71,19 +71,12 @@ class Feed(Announcer, metaclass=Tidy):
     """
 
     _PLUMBING = frozenset(
-        {
-            "add_recorder",
-            "at_close",
-            "bring_up",
-            "check_thread",
-            "check_usable",
-            "close_topic",
-            "connection_url",
-            "dial",
-        }
-        | {"drop_recorder", "endpoint_of", "forget", "hold_task", "intake", "is_silent", "known_topic", "ledger"}
-        | {"link_changed", "link_of", "listening", "news", "on_view", "open_topic", "rest", "resting", "tap", "tell"}
-        | {"time_of", "topic", "topic_status", "untap", "viewed", "wake", "why_over"}
+        """
+        add_recorder at_close bring_up check_thread check_usable close_topic connection_url dial
+        drop_recorder endpoint_of forget hold_task intake is_silent known_topic ledger link_changed link_of
+        listening news on_view open_topic rest resting tap tell time_of topic topic_status untap viewed wake
+        why_over
+        """.split()
     )
     """Public to the rest of this package, and of no use to anybody else."""
 
